@@ -1,0 +1,56 @@
+"""The command `workbench`: parse, call, print. Each command is one module, imported when it is asked for."""
+
+import importlib
+import sys
+
+import click
+
+from workbench import __version__
+from workbench.core.errors import InputError
+
+COMMANDS = {
+    "profile": "Fit delay models to a response-time log and give each worker's straggle probability.",
+    "design": "Design the optimal code for a log or a profile, beside what the same budget buys elsewhere.",
+    "simulate": "Run a designed code and every baseline on the same stragglers.",
+    "report": "Write the whole story of one log as a self-contained HTML page.",
+    "measure": "Record a response-time log from real worker processes on this machine.",
+    "figures": "Draw the papers' figures.",
+    "data": "List and fetch the real data sets.",
+    "schema": "Print the JSON Schema of profile.json or code.json.",
+}
+
+
+class LazyGroup(click.Group):
+    """List the commands without importing them, so that the help page is quick."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names in the order of the work, not of the alphabet."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import the module behind `cmd_name`; it calls its command `command`."""
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"workbench.cli.{cmd_name}")
+        command: click.Command = module.command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the table of commands from their one-line summaries."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(__version__, prog_name="workbench")
+def app() -> None:
+    """Straggler-tolerant, communication-efficient distributed learning: design, check, compare."""
+
+
+def main() -> None:
+    """Run the command line; a mistake in the input is one line on stderr and exit code 2."""
+    try:
+        app()
+    except InputError as error:
+        print(f"workbench: {error}", file=sys.stderr)
+        sys.exit(2)

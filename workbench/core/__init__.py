@@ -1,0 +1,1 @@
+"""Types, named random streams, catalogue, claims and verdicts: what every other layer speaks."""

@@ -1,0 +1,61 @@
+"""Named random streams: one generator for each noise source and run.
+
+A stream is determined by (seed, name, run) alone. Hence schemes that name the same source meet the
+same stragglers, and results do not depend on the order of the work or the number of processes.
+"""
+
+from collections.abc import Sequence
+from hashlib import blake2b
+
+import numpy as np
+
+from workbench.core.types import FloatArray
+
+
+def stream(seed: int, name: str, run: int = 0) -> np.random.Generator:
+    """Return the generator of noise source `name` in run `run`.
+
+    Parameters
+    ----------
+    seed : the experiment's seed, non-negative
+    name : the noise source, for instance "stragglers" or "quantizer/osgc"
+    run : index of the run, non-negative
+    """
+    key = int.from_bytes(blake2b(name.encode(), digest_size=8).digest(), "little")
+    return np.random.default_rng(np.random.SeedSequence(entropy=seed, spawn_key=(key, run)))
+
+
+class RunStreams:
+    """Draw for many runs at once, each run from its own generator.
+
+    It stands where a `numpy.random.Generator` is expected: the first axis of every draw is the run
+    axis, so no draw can be shared between runs by broadcasting.
+    """
+
+    def __init__(self, seed: int, name: str, runs: Sequence[int] | int) -> None:
+        runs = range(runs) if isinstance(runs, int) else runs
+        self._generators = [stream(seed, name, run) for run in runs]
+
+    def __len__(self) -> int:
+        return len(self._generators)
+
+    def random(self, size: tuple[int, ...]) -> FloatArray:
+        """Uniform draws on [0, 1), shape `size`; size[0] must be the number of runs."""
+        out = self._empty(size)
+        for generator, row in zip(self._generators, out, strict=True):
+            generator.random(out=row)
+        return out
+
+    def standard_normal(self, size: tuple[int, ...]) -> FloatArray:
+        """Standard normal draws, shape `size`; size[0] must be the number of runs."""
+        out = self._empty(size)
+        for generator, row in zip(self._generators, out, strict=True):
+            generator.standard_normal(out=row)
+        return out
+
+    def _empty(self, size: tuple[int, ...]) -> FloatArray:
+        if len(size) < 2 or size[0] != len(self):
+            raise ValueError(
+                f"draw of shape {size} from {len(self)} runs: the first axis must be the runs"
+            )
+        return np.empty(size)

@@ -1,0 +1,133 @@
+"""The types at the seams. Axes, always in this order: R runs, W workers, P parts, D dimensions."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Literal, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
+BoolArray = npt.NDArray[np.bool_]
+
+VarianceConstant = Literal["tight", "paper", "qsgd"]
+
+
+class UniformSource(Protocol):
+    """What samplers need of a generator: `numpy.random.Generator` and `RunStreams` both have it."""
+
+    def random(self, size: tuple[int, ...], /) -> FloatArray:
+        """Uniform draws on [0, 1), shape `size`."""
+        ...
+
+
+class DelayModel(Protocol):
+    """Response-time laws of W workers, independent of each other."""
+
+    @property
+    def n_workers(self) -> int:
+        """W."""
+        ...
+
+    def sample(self, shape: tuple[int, ...], *, rng: UniformSource) -> FloatArray:
+        """Response times in seconds, shape (*shape, W); infinite where the worker never answers."""
+        ...
+
+    def straggle_prob(self, deadline_s: float) -> FloatArray:
+        """P(response time > deadline), shape (W,)."""
+        ...
+
+
+class Quantizer(Protocol):
+    """An unbiased random map of W workers' messages to few bits a coordinate."""
+
+    @property
+    def bits_per_coordinate(self) -> IntArray:
+        """Bits a coordinate of each worker, shape (W,); 0 for a worker that sends nothing."""
+        ...
+
+    def __call__(self, v: FloatArray, *, rng: UniformSource) -> FloatArray:
+        """Quantize messages (R, W, D), each vector on the last axis."""
+        ...
+
+    def variance_factor(self, dim: int) -> FloatArray:
+        """Constant ω with E‖Q(v) − v‖² ≤ ω‖v‖² for every v, shape (W,)."""
+        ...
+
+    def mean_variance_factor(self, dim: int) -> FloatArray:
+        """E‖Q(v) − v‖²/‖v‖² for v uniform on the sphere, exactly, shape (W,)."""
+        ...
+
+    def variance(self, v: FloatArray) -> FloatArray:
+        """E‖Q(v) − v‖² exactly for given messages (..., W, D), shape (..., W)."""
+        ...
+
+    def message_bits(self, dim: int) -> IntArray:
+        """Bits of one whole message, the norm's 32 bits included, shape (W,)."""
+        ...
+
+
+@dataclass(frozen=True)
+class Regularity:
+    """Constants of a loss F; None means not claimed. Smoothness in the ½ form."""
+
+    strong_convexity: float | None = None
+    smoothness: float | None = None
+    grad_bound_sq: float | None = None
+    grad_var: float | None = None
+    optimum: FloatArray | None = None  # (D,)
+    optimal_loss: float | None = None
+
+
+class Problem(Protocol):
+    """A loss F = Σ_j f_j over P parts, evaluated for R iterates at once."""
+
+    name: str
+    n_parts: int
+    dim: int
+    regularity: Regularity
+
+    def initial(self) -> FloatArray:
+        """The common starting point, shape (D,)."""
+        ...
+
+    def loss(self, x: FloatArray) -> FloatArray:
+        """F at iterates (R, D), shape (R,)."""
+        ...
+
+    def part_grads(self, x: FloatArray) -> FloatArray:
+        """Gradient of every part at iterates (R, D), shape (R, P, D)."""
+        ...
+
+    def encoded_grads(self, x: FloatArray, encode: FloatArray) -> FloatArray:
+        """Messages Σ_j encode[w, j] ∇f_j(x), iterates (R, D) and encode (W, P), shape (R, W, D)."""
+        ...
+
+
+@dataclass(frozen=True)
+class Trajectory:
+    """What R runs did, at T + 1 checkpoints. Every array is (R, T+1) unless it says otherwise."""
+
+    iterations: IntArray  # (T+1,)
+    loss: FloatArray
+    error_sq: FloatArray  # ‖x − x*‖², NaN where the optimum is not known
+    grad_sq: FloatArray  # ‖∇F(x)‖²
+    part_grad_sq: FloatArray  # max_j ‖∇f_j(x)‖²
+    seconds: FloatArray  # simulated wall-clock time
+    bits_up: FloatArray  # bits that reached the master
+    config: Mapping[str, object] = field(default_factory=dict)
+
+    @property
+    def diverged(self) -> BoolArray:
+        """Runs whose loss stopped being finite, shape (R,)."""
+        return np.asarray(~np.isfinite(self.loss).all(axis=1))
+
+
+class MomentKind(StrEnum):
+    """How a moment was obtained."""
+
+    EXACT = "exact"
+    BOUND = "bound"
+    SAMPLED = "sampled"
