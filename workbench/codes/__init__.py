@@ -1,0 +1,1 @@
+"""Gradient codes: one family per file, each with `design(profile, spec, *, rng) -> GradientCode`."""

@@ -68,6 +68,10 @@ class Quantizer(Protocol):
         """Bits of one whole message, the norm's 32 bits included, shape (W,)."""
         ...
 
+    def with_bits(self, bits: IntArray) -> "Quantizer":
+        """Return the same quantizer for other workers, bits (W,)."""
+        ...
+
 
 @dataclass(frozen=True)
 class Regularity:

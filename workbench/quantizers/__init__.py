@@ -1,0 +1,1 @@
+"""Random quantizers of whole messages, one per file, each with its variance constants."""

@@ -1,0 +1,1 @@
+"""How the master weighs the messages that came: `weights(responded) -> (R, W)`."""

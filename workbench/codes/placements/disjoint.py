@@ -1,0 +1,16 @@
+"""Every part on exactly one worker, contiguous and as even as can be."""
+
+import numpy as np
+from scipy import sparse
+
+from workbench.codes.code import Placement
+from workbench.core.errors import InputError
+
+
+def place(n_workers: int, n_parts: int, replication: int = 1, *, rng: np.random.Generator | None = None) -> Placement:
+    """Give part j to worker ⌊jW/P⌋; with more workers than parts, some hold nothing."""
+    if replication != 1:
+        raise InputError(f"replication {replication}: a disjoint placement holds every part once")
+    part = np.arange(n_parts)
+    worker = part * n_workers // n_parts  # (P,)
+    return Placement(sparse.csr_array((np.ones(n_parts), (worker, part)), shape=(n_workers, n_parts)))

@@ -1,0 +1,56 @@
+"""Random 1-bit quantization with the norm sent along [onebit_gc, eq. 6].
+
+Every coordinate becomes ±‖v‖, with probabilities 1/2 ± v_l/(2‖v‖); unbiased, and its error is
+(d − 1)‖v‖² whatever v is. The paper's 0/0 at v = 0 is settled as Q(0) = 0.
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from workbench.core.types import FloatArray, IntArray, UniformSource
+
+NORM_BITS = 32
+
+
+@dataclass(frozen=True, eq=False)
+class RandomSign:
+    """Quantize to one bit a coordinate; 0 bits: the worker sends nothing."""
+
+    bits: IntArray  # (W,), 0 or 1
+
+    @property
+    def bits_per_coordinate(self) -> IntArray:
+        """Bits a coordinate, shape (W,)."""
+        return self.bits
+
+    def __call__(self, v: FloatArray, *, rng: UniformSource) -> FloatArray:
+        """Quantize messages (R, W, D)."""
+        norm = np.linalg.norm(v, axis=-1, keepdims=True)  # (R, W, 1)
+        positive = (2 * rng.random(v.shape) - 1) * norm < v  # P(+) = 1/2 + v/(2‖v‖)
+        return np.asarray(np.where(positive, norm, -norm) * (self.bits > 0)[:, None])
+
+    def variance_factor(self, dim: int) -> FloatArray:
+        """d − 1, attained by every vector, shape (W,)."""
+        return np.where(self.bits > 0, dim - 1.0, 0.0)
+
+    def mean_variance_factor(self, dim: int) -> FloatArray:
+        """d − 1, shape (W,)."""
+        return self.variance_factor(dim)
+
+    def variance(self, v: FloatArray) -> FloatArray:
+        """(d − 1)‖v‖² for messages (..., W, D), shape (..., W)."""
+        return np.asarray(self.variance_factor(v.shape[-1]) * np.sum(v**2, axis=-1))
+
+    def message_bits(self, dim: int) -> IntArray:
+        """d bits and the norm's 32, shape (W,)."""
+        return np.where(self.bits > 0, dim + NORM_BITS, 0)
+
+    def with_bits(self, bits: IntArray) -> "RandomSign":
+        """Return the same quantizer for other workers, bits (W,)."""
+        return replace(self, bits=bits)
+
+
+def quantizer(bits: IntArray) -> RandomSign:
+    """Build the quantizer; a worker with any bits uses one, an idle one (0) none."""
+    return RandomSign(np.minimum(np.asarray(bits, np.int64), 1))
