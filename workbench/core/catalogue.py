@@ -50,6 +50,11 @@ def problems() -> dict[str, ModuleType]:
     return entries("workbench.problems", "build")
 
 
+def datasets() -> dict[str, ModuleType]:
+    """Real data sets: modules with `fetch()` and `load()`."""
+    return entries("workbench.datasets", "fetch")
+
+
 def pick(kind: str, found: dict[str, ModuleType], key: str) -> ModuleType:
     """Return the entry `key`, or say which ones there are."""
     if key not in found:

@@ -55,7 +55,5 @@ class RunStreams:
 
     def _empty(self, size: tuple[int, ...]) -> FloatArray:
         if len(size) < 2 or size[0] != len(self):
-            raise ValueError(
-                f"draw of shape {size} from {len(self)} runs: the first axis must be the runs"
-            )
+            raise ValueError(f"draw of shape {size} from {len(self)} runs: the first axis must be the runs")
         return np.empty(size)

@@ -64,12 +64,24 @@ def compare(profile: StragglerProfile, spec: DesignSpec, *, seed: int, match_loa
     optimal = optimally_structured.design_for_bits(profile, spec, allocation.bits)
     if match_load:
         spec = replace(spec, replication=matched_replication(optimal))
-    evaluated = {OPTIMAL: _evaluate(optimal, profile, spec, seed)}
-    for family, module in catalogue.codes().items():
-        if family != OPTIMAL:
-            rng = stream(seed, f"design/{family}")
-            evaluated[family] = _evaluate(_design_affordable(module.design, profile, spec, rng), profile, spec, seed)
-    return DesignComparison(profile, spec, seed, allocation, evaluated.pop(OPTIMAL), evaluated)
+    baselines = design_baselines(profile, spec, seed=seed)
+    return DesignComparison(
+        profile,
+        spec,
+        seed,
+        allocation,
+        _evaluate(optimal, profile, spec, seed),
+        {family: _evaluate(code, profile, spec, seed) for family, code in baselines.items()},
+    )
+
+
+def design_baselines(profile: StragglerProfile, spec: DesignSpec, *, seed: int) -> dict[str, GradientCode]:
+    """Design every other family of the catalogue with the same budget, by family."""
+    return {
+        family: _design_affordable(module.design, profile, spec, rng=stream(seed, f"design/{family}"))
+        for family, module in catalogue.codes().items()
+        if family != OPTIMAL
+    }
 
 
 def dense_moments(optimal: Moments, n_parts: int) -> Moments:
@@ -89,7 +101,7 @@ def _evaluate(code: GradientCode, profile: StragglerProfile, spec: DesignSpec, s
 
 
 def _design_affordable(
-    design: Callable[..., GradientCode], profile: StragglerProfile, spec: DesignSpec, rng: np.random.Generator
+    design: Callable[..., GradientCode], profile: StragglerProfile, spec: DesignSpec, *, rng: np.random.Generator
 ) -> GradientCode:
     """Design for the workers the budget can pay for: all of them, or the most reliable at 2 bits each.
 

@@ -1,0 +1,67 @@
+"""One look for every figure: sizes, fonts, and the same line for the same scheme everywhere."""
+
+from contextlib import AbstractContextManager
+from typing import Any
+
+import matplotlib as mpl
+
+COLUMN_IN, PAGE_IN = 3.5, 7.16  # widths of one and of two columns of an IEEE page
+
+# Okabe and Ito's palette, told apart by the colour-blind, its yellow darkened to be seen on white; line and marker
+# tell the curves apart in grey.
+_BLACK, _ORANGE, _SKY, _GREEN = "#000000", "#E69F00", "#56B4E9", "#009E73"
+_BROWN, _BLUE, _VERMILION, _PURPLE, _GREY = "#8C6D1F", "#0072B2", "#D55E00", "#CC79A7", "#7F7F7F"
+_DASH, _DOT, _DASH_DOT, _LONG, _SPARSE = "--", ":", "-.", (0, (7, 2)), (0, (2, 2.5))
+
+_STYLES: dict[str, tuple[str, str, Any, str]] = {  # name -> label, colour, line, marker
+    "optimally_structured": ("optimal structure and bits", _BLUE, "-", "o"),
+    "osgc": ("OSGC", _SKY, _DASH, "v"),
+    "ignore_stragglers": ("ignore stragglers", _GREY, _SPARSE, "x"),
+    "bernoulli": ("Bernoulli", _ORANGE, _DOT, "s"),
+    "stochastic": ("stochastic (SGC)", _GREEN, _DASH_DOT, "^"),
+    "erasure_head": ("ErasureHead", _VERMILION, _LONG, "D"),
+    "optimal_decoding": ("optimal decoding", _PURPLE, _DASH, "P"),
+    "one_bit": ("1-bit", _BROWN, _DASH_DOT, "*"),
+    "wait_for_all": ("wait for all", _BLACK, _SPARSE, "+"),
+    "exact": ("exact (dynamic program)", _BLUE, "-", "o"),
+    "algorithm_1": ("Algorithm 1", _ORANGE, _DASH, "x"),
+    "greedy": ("greedy", _VERMILION, _LONG, "D"),
+    "relaxation": ("relaxation, rounded", _GREEN, _DASH_DOT, "^"),
+    "equal": ("equal bits", _GREY, _DOT, "s"),
+}
+
+_RC: dict[Any, Any] = {
+    "font.family": "sans-serif",
+    "font.sans-serif": ["DejaVu Sans"],
+    "font.size": 7.5,
+    "axes.labelsize": 8,
+    "axes.titlesize": 8,
+    "legend.fontsize": 7,
+    "xtick.labelsize": 7,
+    "ytick.labelsize": 7,
+    "axes.linewidth": 0.6,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "grid.linewidth": 0.4,
+    "grid.alpha": 0.4,
+    "lines.linewidth": 1.2,
+    "lines.markersize": 3.5,
+    "legend.frameon": False,
+    "figure.dpi": 110,
+    "savefig.dpi": 300,
+    "svg.fonttype": "none",  # text stays text
+    "svg.hashsalt": "figures",  # the same drawing gives the same file
+    "pdf.fonttype": 42,  # fonts embedded
+}
+
+
+def house_style() -> AbstractContextManager[None]:
+    """Return the context in which every figure is made and saved."""
+    return mpl.rc_context(_RC)
+
+
+def scheme_style(name: str) -> dict[str, Any]:
+    """Return label, colour, line style and marker of a scheme or an allocation method, for `Axes.plot`."""
+    label, colour, line, marker = _STYLES[name]
+    return {"label": label, "color": colour, "linestyle": line, "marker": marker}

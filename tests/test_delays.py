@@ -1,0 +1,215 @@
+"""Contract of the delay laws, and their fits against independent oracles."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
+
+from workbench.core import catalogue
+from workbench.core.streams import RunStreams
+from workbench.core.types import DelayModel, FloatArray
+from workbench.stragglers.delays import loglogistic, lognormal, pooled_empirical, shifted_exponential, weibull
+from workbench.stragglers.delays.bernoulli import Bernoulli
+from workbench.stragglers.delays.location_scale import LocationScale
+from workbench.stragglers.delays.pooled_empirical import LEVELS, PooledEmpirical
+from workbench.stragglers.fit import families, fit_family
+
+# scipy's law with the parameters that `worker_parameters` gives
+ORACLES = {
+    "shifted_exponential": lambda p: stats.expon(p["shift_s"], 1 / p["rate_per_s"]),
+    "weibull": lambda p: stats.weibull_min(p["shape"], scale=p["scale_s"]),
+    "lognormal": lambda p: stats.lognorm(p["log_sd"], scale=np.exp(p["log_mean"])),
+    "loglogistic": lambda p: stats.fisk(p["shape"], scale=p["median_s"]),
+}
+LAWS = {module.LAW.family: module.LAW for module in (shifted_exponential, weibull, lognormal, loglogistic)}
+
+
+def responses(seed: int, rounds: int = 30, n_workers: int = 8, missing: float = 0.0) -> FloatArray:
+    """A heterogeneous log with a contaminated tail, ties and one outlier of 1000x."""
+    rng = np.random.default_rng(seed)
+    times = np.round(1 + rng.lognormal(-2, 0.5 + np.arange(n_workers) / 20, (rounds, n_workers)), 3)
+    times[rng.random(times.shape) < 0.1] += 1.0
+    times[0, 0] = 1000.0
+    times[rng.random(times.shape) < missing] = np.inf
+    return times
+
+
+def models(missing: float) -> dict[str, DelayModel]:
+    fitted: dict[str, DelayModel] = {
+        name: family.fit(responses(3, missing=missing)) for name, family in families().items()
+    }
+    return fitted | {"bernoulli": Bernoulli(np.array([0.0, 0.2, 0.9]))}
+
+
+@pytest.mark.parametrize("missing", [0.0, 0.15])
+@pytest.mark.parametrize("name", [*catalogue.delays(), "bernoulli"])
+def test_samples_follow_the_straggle_probability(name: str, missing: float) -> None:
+    """Frequencies of straggling in 40,000 samples are within Z standard errors: false alarm 1e-6 in all."""
+    model, runs = models(missing)[name], 40_000
+    drawn = model.sample((runs,), rng=np.random.default_rng(7))  # (runs, W)
+    deadlines = [0.5, 1.05, 1.13, 1.3, 2.1, 50.0]
+    z = stats.norm.isf(1e-6 / (2 * len(deadlines) * model.n_workers))
+    assert drawn.shape == (runs, model.n_workers)
+    for deadline_s in deadlines:
+        p = model.straggle_prob(deadline_s)
+        assert np.all((p >= 0) & (p <= 1))
+        error = np.sqrt(p * (1 - p) / runs) + 2 / runs
+        assert np.all(np.abs((drawn > deadline_s).mean(axis=0) - p) <= z * error)
+
+
+@pytest.mark.parametrize("name", [*catalogue.delays(), "bernoulli"])
+def test_one_uniform_draw_decides(name: str) -> None:
+    """The same uniforms, run by run, whatever the law: schemes meet the same stragglers; larger u is later."""
+    model = models(0.1)[name]
+    shape = (5, 3)
+    drawn = model.sample(shape, rng=RunStreams(11, "stragglers", 5))
+    assert drawn.shape == (*shape, model.n_workers)
+
+    class Recorded:
+        calls = 0
+
+        def random(self, size: tuple[int, ...], /) -> FloatArray:
+            self.calls += 1
+            return RunStreams(11, "stragglers", 5).random(size)
+
+    recorded = Recorded()
+    np.testing.assert_array_equal(model.sample(shape, rng=recorded), drawn)
+    assert recorded.calls == 1
+    uniform = RunStreams(11, "stragglers", 5).random(drawn.shape).reshape(-1, model.n_workers)
+    order = np.argsort(uniform, axis=0)
+    ranked = np.take_along_axis(drawn.reshape(uniform.shape), order, axis=0)
+    assert np.all(ranked[1:] >= ranked[:-1])
+
+
+@pytest.mark.parametrize("name", LAWS)
+def test_law_is_scipys(name: str) -> None:
+    model = LocationScale(LAWS[name], np.array([-0.3, 0.4]), np.array([0.2, 0.7]))
+    for deadline_s in (0.01, 0.7, 1.0, 3.0, 20.0):
+        expected = [ORACLES[name](parameters).sf(deadline_s) for parameters in model.worker_parameters()]
+        np.testing.assert_allclose(model.straggle_prob(deadline_s), expected, rtol=1e-9, atol=1e-300)
+    level = np.linspace(0.01, 0.99, 9)
+    expected_density = [ORACLES[name](LocationScale(LAWS[name], *np.zeros((1, 1)), np.ones(1)).worker_parameters()[0])]
+    z = LAWS[name].quantile(level)
+    jacobian = np.exp(z) if LAWS[name].on_log_axis else 1.0
+    np.testing.assert_allclose(
+        LAWS[name].density(z), expected_density[0].pdf(np.exp(z) if LAWS[name].on_log_axis else z) * jacobian
+    )
+
+
+@pytest.mark.parametrize("name", LAWS)
+def test_fit_finds_the_law_it_was_drawn_from(name: str) -> None:
+    """From 4000 rounds, p at the true 0.8-quantile is within Z of 0.2, false alarm 1e-6, variance tripled
+    for an estimator that is not the likelihood's."""
+    rng = np.random.default_rng(5)
+    n_workers, rounds = 6, 4000
+    truth = LocationScale(LAWS[name], rng.normal(0.5, 0.3, n_workers), rng.uniform(0.1, 0.5, n_workers))
+    model = families()[name].fit(truth.sample((rounds,), rng=rng))
+    at = truth.law.quantile(np.array(0.8)) * truth.scale + truth.location
+    late = model.survival(np.exp(at) if truth.law.on_log_axis else at)
+    z = stats.norm.isf(1e-6 / (2 * n_workers))
+    assert np.all(np.abs(late - 0.2) < z * np.sqrt(3 * 0.2 * 0.8 / rounds))
+
+
+@pytest.mark.parametrize("name", catalogue.delays())
+@given(factor=st.floats(1e-3, 1e3), seed=st.integers(0, 99))
+def test_fit_does_not_depend_on_the_unit_or_the_order(name: str, factor: float, seed: int) -> None:
+    times = responses(seed, missing=0.1)
+    order = np.random.default_rng(seed).permutation(times.shape[1])
+    model, scaled = families()[name].fit(times), families()[name].fit(times * factor)
+    permuted = families()[name].fit(times[:, order])
+    # Between two responses, so that rounding cannot move a response across the deadline.
+    for deadline_s in (1.10005, 1.30005, 2.20005):
+        p = model.straggle_prob(deadline_s)
+        np.testing.assert_allclose(scaled.straggle_prob(deadline_s * factor), p, rtol=1e-6, atol=1e-12)
+        np.testing.assert_allclose(permuted.straggle_prob(deadline_s), p[order], rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("name", catalogue.delays())
+@pytest.mark.parametrize(
+    "times",
+    [
+        np.array([[1.0, 2.0], [1.5, np.inf]]),
+        np.ones((5, 3)),
+        np.column_stack([np.full(6, np.inf), np.arange(1.0, 7), np.arange(2.0, 8)]),
+        np.array([[1.0, 1.1, np.inf]]),
+        np.geomspace(1e-6, 1e6, 40).reshape(20, 2),
+    ],
+    ids=["tiny", "all equal", "never answers", "one round", "twelve decades"],
+)
+def test_degenerate_logs_are_survived(name: str, times: FloatArray) -> None:
+    model = fit_family(times, name)
+    previous = np.ones(times.shape[1])
+    for deadline_s in (1e-9, 1.0, 1.05, 3.0, 1e7):
+        p = model.straggle_prob(deadline_s)
+        assert np.all((p >= 0) & (p <= previous + 1e-12))
+        previous = p
+    assert np.all(model.sample((50,), rng=np.random.default_rng(0)) > 0)
+
+
+def test_robust_to_an_outlier() -> None:
+    """One response 1000 times too late leaves the other workers alone and its own bulk nearly so."""
+    times = responses(1)
+    times[0, 0] = 1.1
+    spoilt = times.copy()
+    spoilt[0, 0] = 1100.0
+    for name in ("loglogistic", "pooled_empirical"):
+        before, after = (fit_family(each, name).straggle_prob(1.3) for each in (times, spoilt))
+        assert np.max(np.abs(after - before)) < 0.1
+
+
+@given(seed=st.integers(0, 200), kappa=st.floats(0.3, 300), missing=st.sampled_from([0.0, 0.3]))
+def test_pooled_empirical_against_direct_counts(seed: int, kappa: float, missing: float) -> None:
+    times = responses(seed, rounds=7, n_workers=4, missing=missing)
+    model = PooledEmpirical(times, kappa)
+    for deadline_s in (*times[np.isfinite(times)], 0.5, 1.23, 5000.0):
+        pooled = (np.sum(times > deadline_s) + 0.5) / (times.size + 0.5)
+        expected = (kappa * pooled + np.sum(times > deadline_s, axis=0)) / (kappa + 7)
+        np.testing.assert_allclose(model.straggle_prob(deadline_s), expected, rtol=1e-12)
+        assert np.all(model.straggle_prob(deadline_s) > 0)
+
+
+@given(seed=st.integers(0, 200), kappa=st.floats(0.3, 300))
+def test_pooled_empirical_inverts_its_law(seed: int, kappa: float) -> None:
+    """F(t) >= u and F(t-) < u at every sampled t: the definition of the inverse distribution function."""
+    times = responses(seed, rounds=6, n_workers=5, missing=0.1)
+    model = PooledEmpirical(times, kappa)
+    drawn = model.sample((40,), rng=np.random.default_rng(seed))
+    uniform = np.random.default_rng(seed).random((40, 5))
+    seen = np.isfinite(drawn)
+    assert np.all((1 - model.survival(drawn) >= uniform - 1e-9)[seen])
+    assert np.all((1 - model.survival(np.nextafter(drawn, 0)) < uniform + 1e-9)[seen])
+    last = 1 - model.survival(np.full((1, 5), times[np.isfinite(times)].max()))
+    assert np.all((uniform > last - 1e-9)[~seen & np.ones_like(last, dtype=bool)])
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_concentration_maximises_scipys_beta_binomial(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    grid = np.geomspace(0.5, 1e6, 1000)
+    monkeypatch.setattr(pooled_empirical, "CONCENTRATIONS", grid)
+    times = responses(seed, rounds=25, n_workers=12)
+    deadlines = np.unique(np.quantile(times, LEVELS, method="inverted_cdf"))
+    count = (times[:, None, :] > deadlines[:, None]).sum(axis=0)  # (levels, W)
+    pooled = (count.sum(axis=1, keepdims=True) + 0.5) / (times.size + 1)
+    likelihood = [stats.betabinom.logpmf(count, 25, kappa * pooled, kappa * (1 - pooled)).sum() for kappa in grid]
+    assert pooled_empirical.fit(times).concentration == grid[np.argmax(likelihood)]
+
+
+def test_concentration_tells_differing_from_equal_workers() -> None:
+    rng = np.random.default_rng(4)
+    equal = 1 + rng.exponential(size=(30, 60))
+    differing = 1 + rng.exponential(size=(30, 60)) * np.geomspace(0.1, 3, 60)
+    assert pooled_empirical.fit(equal).concentration > 30 * pooled_empirical.fit(differing).concentration
+
+
+def test_shrinkage_beats_fitting_each_worker_alone() -> None:
+    """Mean squared error of p, paired over 40 logs: t-test, false alarm 1e-6."""
+    gain = []
+    for seed in range(40):
+        rng = np.random.default_rng(seed)
+        truth = LocationScale(lognormal.LAW, rng.normal(0, 0.05, 20), np.full(20, 0.3))
+        times = truth.sample((10,), rng=rng)
+        p = truth.straggle_prob(1.4)
+        alone = np.concatenate([lognormal.fit(times[:, [w]]).straggle_prob(1.4) for w in range(20)])
+        gain.append(np.mean((alone - p) ** 2) - np.mean((lognormal.fit(times).straggle_prob(1.4) - p) ** 2))
+    assert stats.ttest_1samp(gain, 0, alternative="greater").pvalue < 1e-6

@@ -1,0 +1,163 @@
+"""The optimal code structure: closed form against convex program, certificates, extremes."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from workbench.core.errors import InputError
+from workbench.core.types import FloatArray
+from workbench.solvers import optimal_structure as structure
+
+EXTREMES = {
+    "perfect worker that quantizes": ([0.0, 0.3], [1e-3, 1.0], 5),
+    "nearly dead worker": ([0.999999, 0.2, 0.5], [1.0, 1.0, 1e-2], 4),
+    "coarse beside fine": ([0.1, 0.2, 0.3], [1e6, 1e-13, 1e6], 7),
+    "one worker": ([0.4], [0.7], 3),
+    "one part": ([0.4, 0.1, 0.6], [0.7, 0.0, 2.0], 1),
+    "more workers than parts": (np.linspace(0.05, 0.9, 40), np.linspace(3, 0, 40), 3),
+    "more parts than workers": ([0.4, 0.1], [0.0, 2.0], 90),
+    "idle worker": ([0.4, 0.1, 0.2], [0.0, np.inf, 2.0], 6),
+    "equal workers, no rounding at the borders": ([0.1] * 30, [0.23] * 30, 10),
+}
+
+
+def random_profile(seed: int) -> tuple[FloatArray, FloatArray, int]:
+    rng = np.random.default_rng(seed)
+    n_workers, n_parts = rng.integers(1, 13, 2)
+    prob = rng.uniform(0, 0.95, n_workers)
+    return prob, rng.exponential(size=n_workers) * 10 ** rng.uniform(-3, 2), int(n_parts)
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_the_closed_form_is_the_convex_optimum(seed: int) -> None:
+    """Primal and dual values recomputed from CVXPY's answer enclose the optimum within 1e-8."""
+    prob, omega, n_parts = random_profile(seed)
+    answer, _ = structure.solve_convex(prob, omega, n_parts)
+    total = np.sum((1 - prob) / (prob + omega))
+    closed = structure.residual_bound(structure.solve_dense(prob, omega, n_parts), prob, omega)
+    assert closed == pytest.approx(n_parts**2 / total, rel=1e-12)
+
+    answer = answer / ((1 - prob) @ answer)  # makes it feasible, so its value is an upper bound
+    above = np.sum((1 - prob) * (prob + omega) * answer.sum(axis=1) ** 2)
+    multiplier = np.mean(2 * (prob + omega) * answer.sum(axis=1))
+    below = multiplier * n_parts - multiplier**2 * total / 4  # the dual function at this multiplier
+    assert above - below <= 1e-8 * above
+    assert below * (1 - 1e-12) <= closed <= above * (1 + 1e-12)
+    assert structure.kkt_residuals(answer, prob, omega).relative <= 1e-5
+
+
+@given(st.data())
+@settings(max_examples=80, deadline=None)
+def test_sparse_and_dense_are_optimal_codes(data: st.DataObject) -> None:
+    """Both closed forms: unbiased, KKT point, the same row masses, few nonzeros, no negative weight."""
+    n_workers = data.draw(st.integers(1, 30))
+    n_parts = data.draw(st.integers(1, 30))
+    prob = np.array(data.draw(st.lists(st.floats(0, 0.99), min_size=n_workers, max_size=n_workers)))
+    omega = np.array(data.draw(st.lists(st.floats(1e-3, 1e3), min_size=n_workers, max_size=n_workers)))
+    dense = structure.solve_dense(prob, omega, n_parts)
+    sparse = structure.solve_sparse(prob, omega, n_parts)
+    for code in (dense, sparse):
+        residuals = structure.kkt_residuals(code, prob, omega)
+        assert residuals.primal <= 1e-12
+        assert residuals.relative <= 1e-12
+        assert structure.residual_bound(code, prob, omega) == pytest.approx(
+            n_parts**2 / structure.utilities(prob, omega).sum(), rel=1e-11
+        )
+    np.testing.assert_allclose(
+        (1 - prob) * sparse.sum(axis=1), structure.row_masses(prob, omega, n_parts), rtol=0, atol=1e-13 * n_parts
+    )
+    assert sparse.nnz <= n_workers + n_parts - 1
+    assert np.all(sparse.data > 0)
+
+
+@pytest.mark.parametrize("name", EXTREMES)
+def test_extreme_profiles(name: str) -> None:
+    prob, omega, n_parts = EXTREMES[name]
+    prob, omega = np.asarray(prob, float), np.asarray(omega, float)
+    optimum = n_parts**2 / structure.utilities(prob, omega).sum()
+    dense = structure.solve_dense(prob, omega, n_parts)
+    sparse = structure.solve_sparse(prob, omega, n_parts)
+    for code in (dense, sparse):
+        assert structure.kkt_residuals(code, prob, omega).relative <= 1e-12
+        assert structure.residual_bound(code, prob, omega) == pytest.approx(optimum, rel=1e-12)
+    assert sparse.nnz <= prob.size + n_parts - 1
+    assert sparse.data.min() > 1e-8 * sparse.data.max() or "coarse" in name
+
+
+def test_no_sliver_is_stored_where_segments_meet_a_border() -> None:
+    """Thirty equal workers on ten parts: three to a part, exactly thirty weights, though 1/3 is not exact."""
+    code = structure.solve_sparse(np.full(30, 0.1), np.full(30, 0.23), 10)
+    assert code.nnz == 30
+    large = structure.solve_sparse(np.full(3000, 0.1), np.full(3000, 0.23), 1000)
+    assert large.nnz == 3000
+
+
+def test_workers_without_error_share_everything_equally() -> None:
+    """The limit of Theorem 1 as p + omega -> 0: error 0, and the others get nothing."""
+    prob, omega = np.array([0.0, 0.2, 0.0]), np.array([0.0, 0.1, 0.0])
+    np.testing.assert_array_equal(structure.row_masses(prob, omega, 4), [2, 0, 2])
+    for code in (structure.solve_dense(prob, omega, 4), structure.solve_sparse(prob, omega, 4)):
+        assert structure.residual_bound(code, prob, omega) == 0
+        assert structure.kkt_residuals(code, prob, omega).relative == 0
+    near = structure.row_masses(prob, omega + 1e-12, 4)
+    np.testing.assert_allclose(near, [2, 0, 2], atol=1e-10)
+    wrong = structure.solve_dense(prob, omega + 1.0, 4)
+    assert structure.kkt_residuals(wrong, prob, omega).relative == np.inf
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_perturbed_answer_fails_the_kkt_check(seed: int) -> None:
+    """Move mass between two workers, keeping unbiasedness; the residual squared is the relative excess."""
+    prob, omega = np.random.default_rng(seed).uniform(0.1, 0.8, (2, 6))
+    code = structure.solve_dense(prob, omega, 4)
+    moved = code.copy()
+    moved[0] += 1e-6 / (1 - prob[0])
+    moved[1] -= 1e-6 / (1 - prob[1])
+    residuals = structure.kkt_residuals(moved, prob, omega)
+    assert residuals.primal <= 1e-12
+    assert residuals.relative > 1e-8
+    moved[0] += 0.01 / (1 - prob[0])
+    moved[1] -= 0.01 / (1 - prob[1])
+    excess = structure.residual_bound(moved, prob, omega) / structure.residual_bound(code, prob, omega) - 1
+    assert structure.kkt_residuals(moved, prob, omega).relative ** 2 == pytest.approx(excess, rel=1e-6)
+    assert structure.kkt_residuals(1.001 * code, prob, omega).primal == pytest.approx(1e-3)
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_order_and_units_do_not_matter(seed: int) -> None:
+    """Permuting the workers permutes the masses; the masses grow with the number of parts alone."""
+    prob, omega, n_parts = random_profile(seed)
+    masses = structure.row_masses(prob, omega, n_parts)
+    order = np.random.default_rng(seed).permutation(prob.size)
+    np.testing.assert_allclose(structure.row_masses(prob[order], omega[order], n_parts), masses[order], rtol=1e-13)
+    np.testing.assert_allclose(structure.row_masses(prob, omega, 3 * n_parts), 3 * masses, rtol=1e-13)
+    code = structure.solve_sparse(prob[order], omega[order], n_parts)
+    np.testing.assert_allclose((1 - prob[order]) * code.sum(axis=1), masses[order], atol=1e-13 * n_parts)
+    scaled = structure.residual_bound(2 * code, prob[order], omega[order])
+    assert scaled == pytest.approx(4 * n_parts**2 / structure.utilities(prob, omega).sum(), rel=1e-12)
+
+
+def test_the_segments_of_a_worked_example() -> None:
+    """Masses 1.5 and 0.5 on two parts: worker 0 holds part 0 and half of part 1."""
+    prob, omega = np.array([0.5, 0.5]), np.array([0.0, 1.0])  # utilities 1 and 1/3
+    code = structure.solve_sparse(prob, omega, 2).toarray()
+    np.testing.assert_allclose(code, [[2, 1], [0, 1]], rtol=1e-15)
+
+
+@pytest.mark.parametrize(
+    ("prob", "omega", "n_parts", "message"),
+    [
+        ([0.1, 1.0], [1, 1], 2, "straggle_prob of worker 1 is 1"),
+        ([-0.1, 0.5], [1, 1], 2, "straggle_prob of worker 0"),
+        ([0.1, np.nan], [1, 1], 2, "straggle_prob of worker 1 is nan"),
+        ([0.1, 0.5], [1, -1], 2, "variance_factor of worker 1"),
+        ([0.1, 0.5], [1, 1], 0, "n_parts is 0"),
+        ([0.1, 0.5], [np.inf, np.inf], 2, "no worker of 2 can be used"),
+        ([], [], 2, "no worker of 0 can be used"),
+    ],
+)
+def test_mistakes_are_named(prob: list[float], omega: list[float], n_parts: int, message: str) -> None:
+    for solve in (structure.solve_dense, structure.solve_sparse, structure.solve_convex):
+        with pytest.raises(InputError, match=message):
+            solve(np.array(prob, float), np.array(omega, float), n_parts)

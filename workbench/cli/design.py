@@ -1,0 +1,206 @@
+"""`workbench design`: the optimal code for a log or a profile, beside what the same budget buys elsewhere."""
+
+import sys
+from typing import TYPE_CHECKING
+
+import click
+import msgspec
+import numpy as np
+
+from workbench.codes import optimally_structured
+from workbench.codes.code import DesignSpec
+from workbench.core.errors import InputError
+from workbench.core.types import FloatArray, VarianceConstant
+from workbench.formats.atomic import write_atomically
+from workbench.moments.design_comparison import DesignComparison, Evaluated, compare, dense_moments
+from workbench.stragglers.profile import StragglerProfile
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+DESIGN_GRID = 40  # deadlines at which the bits are allocated anew
+
+
+@click.command()
+@click.argument("source", required=False)
+@click.option("--parts", "n_parts", required=True, type=int, help="P, parts of the data.")
+@click.option("--dim", required=True, type=int, help="d, coordinates of a gradient.")
+@click.option("--budget", required=True, type=int, help="B, bits a coordinate summed over all workers.")
+@click.option(
+    "--variance-constant",
+    type=click.Choice(["tight", "paper", "qsgd"]),
+    default="tight",
+    show_default=True,
+    help="Bound on the quantizer's variance that the design trusts.",
+)
+@click.option("--allow-idle", is_flag=True, help="Let workers get 0 bits and no part.")
+@click.option("--replication", type=int, help="Of the baselines; by default the optimal code's load, at least 2.")
+@click.option("--where", multiple=True, metavar="KEY=VALUE", help="Select a group of the log; repeatable.")
+@click.option("--deadline", help="Seconds, or auto; by default the profile's own, and auto for a log.")
+@click.option("--seed", default=0, show_default=True, help="Of random placements and sampled errors.")
+@click.option("--out", metavar="FILE", help="Write code.json here.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of tables.")
+def command(
+    source: str | None,
+    n_parts: int,
+    dim: int,
+    budget: int,
+    variance_constant: VarianceConstant,
+    allow_idle: bool,
+    replication: int | None,
+    where: tuple[str, ...],
+    deadline: str | None,
+    seed: int,
+    out: str | None,
+    as_json: bool,
+) -> None:
+    """Design the optimal code for SOURCE, a log (CSV) or a profile (JSON); by default the embedded log."""
+    from workbench.formats.code import code_to_json
+
+    spec = DesignSpec(n_parts, dim, budget, replication or 2, variance_constant, allow_idle)
+    profile = read_source(source, where, deadline, spec, seed=seed)
+    comparison = compare(profile, spec, seed=seed, match_load=replication is None)
+    if out is not None:
+        write_atomically(out, code_to_json(comparison))
+    if as_json:
+        sys.stdout.write(msgspec.json.encode(as_object(comparison)).decode() + "\n")
+        return
+    from rich.console import Console
+
+    console = Console(highlight=False, soft_wrap=True)
+    show(comparison, console)
+    if out is not None:
+        console.print(f"\nwritten to {out}", markup=False)
+
+
+def read_source(
+    source: str | None, where: tuple[str, ...], deadline: str | None, spec: DesignSpec, *, seed: int
+) -> StragglerProfile:
+    """Read a profile.json, or fit a log; `auto` weighs each deadline by the utility of the bits it would get."""
+    from workbench.cli.profile import parse_deadline, parse_where
+    from workbench.formats.profile import read_profile
+    from workbench.stragglers.log import embedded_log, read_log
+    from workbench.stragglers.profile import at_deadline, estimate_profile
+
+    if source is not None and source.endswith(".json"):
+        if where:
+            raise InputError(f"--where selects in a log, and {source} is a profile: leave it out")
+        profile = read_profile(source)
+        if deadline is None:
+            return profile
+        if deadline == "auto":
+            raise InputError(f"--deadline auto needs a log, and {source} is a profile: give seconds or the log")
+        return at_deadline(profile, parse_deadline(deadline), source)
+    if source is None and where:
+        raise InputError("--where selects in a log: name its file too")
+    log = embedded_log() if source is None else read_log(source, parse_where(where))
+
+    def utility(straggle_prob: FloatArray) -> float:
+        return optimally_structured.allocate(straggle_prob, spec).utility
+
+    return estimate_profile(
+        log, parse_deadline(deadline or "auto"), seed=seed, utility=utility, n_deadlines=DESIGN_GRID
+    )
+
+
+def as_object(comparison: DesignComparison) -> dict[str, object]:
+    """Return the design as one JSON object; errors are for unit part gradients, ‖g_j‖ = 1."""
+    optimal, profile, spec = comparison.optimal, comparison.profile, comparison.spec
+    dense = dense_moments(optimal.moments, spec.n_parts)
+    evidence = profile.evidence
+    return {
+        "bits": optimal.code.bits.tolist(),
+        "straggle_prob": profile.straggle_prob.tolist(),
+        "utility": comparison.allocation.utility,
+        "utility_upper_bound": comparison.allocation.upper_bound,
+        "residual_bound": comparison.residual_bound,
+        "nnz": optimal.code.encode.nnz,
+        "deadline_s": profile.deadline_s,
+        "max_load": int(optimal.code.placement.load.max()),
+        "idle_workers": int(np.sum(optimal.code.bits == 0)),
+        **_figures(optimal),
+        "bits_spent": int(optimal.code.bits.sum()),
+        "dense": {"nnz": int(np.sum(optimal.code.bits > 0)) * spec.n_parts, "mse_orthonormal": dense.orthonormal.mse},
+        "baselines": {name: _figures(each) | {"bits": int(each.code.bits.sum())} for name, each in _sorted(comparison)},
+        "spec": vars(spec),
+        "seed": comparison.seed,
+        "workers": profile.n_workers,
+        "source": evidence.source if evidence else None,
+        "sha256": evidence.sha256 if evidence else None,
+    }
+
+
+def _figures(evaluated: Evaluated) -> dict[str, object]:
+    """Return bias, errors and load of one code."""
+    moments = evaluated.moments
+    return {
+        "bias": moments.max_bias,
+        "mse_aligned": moments.aligned.mse,
+        "mse_orthonormal": moments.orthonormal.mse,
+        "worst_case": moments.worst_case,
+        "load": evaluated.code.load,
+        "moments": str(moments.kind),
+        "standard_error_aligned": moments.standard_error,
+        "standard_error_orthonormal": moments.standard_error_orthonormal,
+    }
+
+
+def _sorted(comparison: DesignComparison) -> list[tuple[str, Evaluated]]:
+    """Return the baselines, least worst case first."""
+    return sorted(comparison.baselines.items(), key=lambda item: item[1].moments.worst_case)
+
+
+def show(comparison: DesignComparison, console: "Console") -> None:
+    """Print the design for people."""
+    from rich.table import Table
+
+    optimal, profile, spec = comparison.optimal, comparison.profile, comparison.spec
+    code, allocation = optimal.code, comparison.allocation
+    deadline = "not given" if profile.deadline_s is None else f"{profile.deadline_s:.6g} s"
+    console.print(
+        f"{profile.n_workers} workers, {spec.n_parts} parts, {spec.dim:,} coordinates, "
+        f"{spec.bit_budget} bits a coordinate, deadline {deadline}, variance constant {spec.variance_constant}\n"
+    )
+    console.print("[bold]Optimal code[/bold]")
+    console.print(f"  utility U = {allocation.utility:.6g}, exactly optimal over all bit allocations")
+    console.print(f"  worst-case error P²/U = {comparison.residual_bound:.6g} for unit part gradients")
+    counts = zip(*np.unique(code.bits, return_counts=True), strict=True)
+    console.print("  " + ", ".join(f"{n} workers at {b} bits" for b, n in counts))
+    load = code.placement.load
+    console.print(
+        f"  {code.encode.nnz} (worker, part) pairs, load {code.load:.3g}; the busiest worker holds {load.max()} "
+        f"of {spec.n_parts} parts"
+    )
+    table = Table("code", "bias", "error, aligned", "error, orthonormal", "worst case", "load", "bits", box=None)
+    table.title, table.title_justify = "\nWhat the same budget buys, ‖g_j‖ = 1, exact unless ± is given", "left"
+    for name, each in [(code.family, optimal), *_sorted(comparison)]:
+        moments = each.moments
+        table.add_row(
+            name,
+            f"{moments.max_bias:.2g}" if moments.max_bias > 1e-9 else "0",
+            _with_error(moments.aligned.mse, moments.standard_error),
+            _with_error(moments.orthonormal.mse, moments.standard_error_orthonormal),
+            f"{moments.worst_case:.4g}",
+            f"{each.code.load:.3g}",
+            str(each.code.bits.sum()),
+        )
+    dense = dense_moments(optimal.moments, spec.n_parts)
+    table.add_row(
+        "  its dense form",
+        "0",
+        f"{dense.aligned.mse:.4g}",
+        f"{dense.orthonormal.mse:.4g}",
+        f"{dense.worst_case:.4g}",
+        f"{np.sum(code.bits > 0)}",
+        str(code.bits.sum()),
+    )
+    console.print(table)
+    if load.max() > 2 * spec.n_parts / profile.n_workers:
+        console.print(
+            f"\nThe probabilities were taken as independent of the load; the busiest worker holds "
+            f"{load.max() * profile.n_workers / spec.n_parts:.2g} times an equal share."
+        )
+
+
+def _with_error(value: float, standard_error: float) -> str:
+    return f"{value:.4g} ± {standard_error:.1g}" if standard_error else f"{value:.4g}"

@@ -1,0 +1,58 @@
+"""`workbench report`: the whole story of one log as a self-contained HTML page."""
+
+from pathlib import Path
+
+import click
+
+from workbench.core.errors import InputError
+from workbench.core.types import VarianceConstant
+
+
+@click.command()
+@click.argument("trace", required=False)
+@click.option("--where", multiple=True, metavar="KEY=VALUE", help="Select a group of the log; repeatable.")
+@click.option("--out", default="report", show_default=True, metavar="DIR", help="Folder for report.html.")
+@click.option("--parts", "n_parts", default=64, show_default=True, help="P, parts of the data.")
+@click.option("--dim", default=5_000_000, show_default=True, help="d, coordinates of a gradient.")
+@click.option("--bits", default=4, show_default=True, help="Bits a coordinate and worker, on average.")
+@click.option("--variance-constant", type=click.Choice(["tight", "paper", "qsgd"]), default="tight", show_default=True)
+@click.option("--allow-idle", is_flag=True, help="Let workers get 0 bits and no part.")
+@click.option("--seed", default=0, show_default=True, help="Of everything random.")
+@click.option("--jobs", default=2, show_default=True, help="Processes; the result does not depend on it.")
+def command(
+    trace: str | None,
+    where: tuple[str, ...],
+    out: str,
+    n_parts: int,
+    dim: int,
+    bits: int,
+    variance_constant: VarianceConstant,
+    allow_idle: bool,
+    seed: int,
+    jobs: int,
+) -> None:
+    """Profile the log TRACE, design, compare, train, judge, and write DIR/report.html.
+
+    Without TRACE, the log that travels with the package is used.
+    """
+    from workbench.cli.profile import parse_where
+    from workbench.engine.setup import build_problem
+    from workbench.formats.atomic import write_atomically
+    from workbench.report import page
+    from workbench.report.study import StudyConfig, run_study
+    from workbench.stragglers.log import embedded_log, read_log
+
+    if trace is None and where:
+        raise InputError("--where selects in a log: name its file too")
+    log = embedded_log() if trace is None else read_log(trace, parse_where(where))
+    config = StudyConfig(n_parts, dim, bits, variance_constant, allow_idle, seed)
+    for training in config.trainings:
+        build_problem(training.problem, n_parts, seed=seed)  # what is missing is said before the work begins
+    folder = Path(out)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"--out {out}: cannot be made ({error.strerror}): choose another folder") from None
+    study = run_study(log, config, n_jobs=jobs, progress=lambda text: click.echo(f"{text} ...", err=True))
+    write_atomically(folder / "report.html", page.render(study).encode())
+    click.echo(f"written to {folder / 'report.html'}")

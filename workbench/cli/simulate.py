@@ -1,0 +1,146 @@
+"""`workbench simulate`: a designed code and every baseline on the same stragglers."""
+
+import sys
+from typing import TYPE_CHECKING
+
+import click
+import msgspec
+import numpy as np
+
+from workbench.core.types import FloatArray
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from workbench.engine.compare import Comparison, Method, Separation
+
+PROBLEMS = ("least-squares", "softmax-regression")
+
+
+@click.command()
+@click.option("--code", "code_path", required=True, metavar="FILE", help="code.json of `workbench design --out`.")
+@click.option(
+    "--problem",
+    "problem_key",
+    type=click.Choice(PROBLEMS),
+    default=PROBLEMS[0],
+    show_default=True,
+    help="What to train.",
+)
+@click.option("--runs", default=50, show_default=True, help="Straggler histories.")
+@click.option("--iterations", default=300, show_default=True, help="Rounds of each run.")
+@click.option("--seed", default=0, show_default=True, help="Of problem, stragglers and quantizers.")
+@click.option("--jobs", default=2, show_default=True, help="Processes; the result does not depend on it.")
+@click.option("--out", metavar="FILE", help="Write the JSON here too.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object with all curves.")
+def command(
+    code_path: str, problem_key: str, runs: int, iterations: int, seed: int, jobs: int, out: str | None, as_json: bool
+) -> None:
+    """Train with a designed code and with every baseline of the same budget, on the same stragglers.
+
+    Each method gets the constant step size that is best for it, from the same grid of pilot runs.
+    """
+    from workbench.engine.compare import compare
+    from workbench.engine.setup import build_problem, delay_of
+    from workbench.formats.atomic import write_atomically
+    from workbench.formats.code import read_code
+    from workbench.moments.design_comparison import design_baselines
+
+    designed = read_code(code_path)
+    problem = build_problem(problem_key.replace("-", "_"), designed.spec.n_parts, seed=seed)
+    if problem.dim != designed.spec.dim:
+        note = f"the code was designed for {designed.spec.dim:,} coordinates, {problem_key} has {problem.dim:,}"
+        click.echo(f"workbench: {note}: quantizers err differently; `design --dim {problem.dim}` would match", err=True)
+    baselines = design_baselines(designed.profile, designed.spec, seed=designed.seed)
+    comparison = compare(
+        problem,
+        [designed.code, *baselines.values()],
+        delay_of(designed.profile),
+        deadline_s=designed.profile.deadline_s,
+        n_iters=iterations,
+        n_runs=runs,
+        seed=seed,
+        n_jobs=jobs,
+        progress=_progress,
+    )
+    content = msgspec.json.encode(as_object(comparison, problem_key, designed.code.family))
+    if out is not None:
+        write_atomically(out, content)
+    if as_json:
+        sys.stdout.write(content.decode() + "\n")
+        return
+    from rich.console import Console
+
+    show(comparison, designed.code.family, Console(highlight=False, soft_wrap=True))
+
+
+def _progress(stage: str, done: int, total: int) -> None:
+    """Keep one line of progress on a terminal's stderr."""
+    if sys.stderr.isatty():
+        end = "\n" if done == total else ""
+        sys.stderr.write(f"\r{stage}: {done} of {total} methods{end}")
+        sys.stderr.flush()
+
+
+def as_object(comparison: "Comparison", problem: str, base: str) -> dict[str, object]:
+    """Return all curves and the separation from `base` as one JSON object; null is not finite."""
+    from workbench.engine.compare import separation
+
+    return {
+        "problem": problem,
+        "config": comparison.methods[0].trajectory.config,
+        "methods": {method.name: _curves(method) for method in comparison.methods},
+        "separation": [vars(each) for each in separation(comparison, base)],
+    }
+
+
+def _curves(method: "Method") -> dict[str, object]:
+    from workbench.engine.compare import mean_band
+
+    trajectory = method.trajectory
+    mean, low, high = mean_band(trajectory.loss)
+    return {
+        "step_size": method.step_size,
+        "step_size_at_edge_of_grid": method.at_edge,
+        "diverged_rate": method.diverged_rate,
+        "iterations": trajectory.iterations.tolist(),
+        "seconds": _listed(mean_band(trajectory.seconds)[0]),
+        "bits_up": _listed(mean_band(trajectory.bits_up)[0]),
+        "loss": {"mean": _listed(mean), "low": _listed(low), "high": _listed(high), "confidence": 0.95},
+    }
+
+
+def _listed(values: FloatArray) -> list[float | None]:
+    return [float(value) if np.isfinite(value) else None for value in values]
+
+
+def show(comparison: "Comparison", base: str, console: "Console") -> None:
+    """Print where every method ended, best first, and what the runs can tell apart."""
+    from rich.table import Table
+
+    from workbench.engine.compare import mean_band, separation
+
+    config = comparison.methods[0].trajectory.config
+    apart = {each.name: each for each in separation(comparison, base)}
+    table = Table("method", "step size", "final loss", "± 95 %", "seconds", "Mbit up", f"against {base}", box=None)
+    table.title = f"{config['problem']}: {config['n_runs']} runs of {config['n_iters']} rounds, the same stragglers"
+    table.title_justify = "left"
+    rows = []
+    for method in comparison.methods:
+        mean, _, high = (curve[-1] for curve in mean_band(method.trajectory.loss))
+        verdict = "" if method.name == base else _verdict(apart[method.name])
+        if method.diverged_rate:
+            verdict += f", {method.diverged_rate:.0%} diverged"
+        seconds = mean_band(method.trajectory.seconds)[0][-1]
+        bits = mean_band(method.trajectory.bits_up)[0][-1]
+        cells = f"{method.step_size:.3g}", f"{mean:.5g}", f"{high - mean:.2g}", f"{seconds:.4g}", f"{bits / 1e6:.4g}"
+        rows.append((mean, (method.name, *cells, verdict)))
+    for _, row in sorted(rows, key=lambda each: each[0]):
+        table.add_row(*row)
+    console.print(table)
+
+
+def _verdict(apart: "Separation") -> str:
+    if not apart.is_separated:
+        return f"not separated (p = {apart.p_value:.2g})"
+    return f"{'worse' if apart.difference > 0 else 'better'} by {abs(apart.difference):.3g} (p = {apart.p_value:.1g})"

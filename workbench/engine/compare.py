@@ -1,0 +1,273 @@
+"""Methods side by side: the same stragglers, the same tuning budget, and what the runs can tell apart."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from importlib import import_module
+from typing import Any, Literal, TypeVar
+
+import numpy as np
+from scipy import stats
+
+from workbench.codes.code import GradientCode
+from workbench.core.errors import InputError
+from workbench.core.types import DelayModel, FloatArray, Problem, Trajectory
+from workbench.engine.loop import WAIT_FOR_ALL, ConstantStep, GridStep, simulate
+
+STEP_GRID = tuple(np.geomspace(0.01, 30, 10).tolist())  # multiples of 1/smoothness
+MAX_EXTENSIONS = 3
+EXTENSION = 2  # values added at an edge
+PILOT_SEED_SHIFT = 1_000_003  # pilots must not see the noise that the comparison is made on
+
+T = TypeVar("T")
+Progress = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True)
+class Method:
+    """One method with the step size that its pilot runs chose, and what it did with it."""
+
+    name: str
+    step_size: float
+    trajectory: Trajectory
+    step_grid: FloatArray  # (G,)  step sizes tried, ascending
+    pilot_loss: FloatArray  # (G, pilots)  final loss, infinite where a pilot diverged
+    at_edge: bool  # the best step size is the least or the largest tried
+
+    @property
+    def diverged_rate(self) -> float:
+        """Share of runs that diverged."""
+        return float(self.trajectory.diverged.mean())
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Methods on the same problem and the same stragglers; the reference, if any, comes last."""
+
+    methods: tuple[Method, ...]
+
+    def __getitem__(self, name: str) -> Method:
+        """Return the method called `name`, or say which ones there are."""
+        for method in self.methods:
+            if method.name == name:
+                return method
+        known = ", ".join(method.name for method in self.methods)
+        raise InputError(f"no method '{name}' in the comparison: choose one of {known}")
+
+
+@dataclass(frozen=True)
+class Separation:
+    """What the runs say about one method against the base; positive differences favour the base."""
+
+    name: str
+    base: str
+    difference: float  # mean paired difference of final losses, method − base
+    low: float  # confidence interval of it, simultaneous over the methods
+    high: float
+    p_value: float  # two-sided paired t-test, Holm-adjusted over the methods
+    is_separated: bool
+    n_pairs: int  # runs where neither diverged
+
+
+@dataclass(frozen=True)
+class _Setting:
+    """What all methods share."""
+
+    problem: Problem
+    delay: DelayModel
+    deadline_s: float | None
+    n_iters: int
+    seed: int
+
+    def pilot(self, code: GradientCode | None, steps: FloatArray, n_runs: int) -> FloatArray:
+        """Final loss of n_runs pilots at each step size (G,), the same noise for each, shape (G, n_runs)."""
+        trajectory = simulate(
+            self.problem,
+            code,
+            self.delay,
+            deadline_s=self.deadline_s,
+            step_size=GridStep(tuple(steps.tolist()), n_runs),
+            n_iters=self.n_iters,
+            n_runs=n_runs,
+            n_repeats=len(steps),
+            seed=self.seed + PILOT_SEED_SHIFT,
+            checkpoints=[self.n_iters],
+        )
+        loss = trajectory.loss[:, -1].reshape(len(steps), n_runs)
+        return np.where(np.isfinite(loss), loss, np.inf)
+
+    def run(self, code: GradientCode | None, step: float, n_runs: int, checkpoints: Sequence[int] | None) -> Trajectory:
+        """Run one method at its step size."""
+        return simulate(
+            self.problem,
+            code,
+            self.delay,
+            deadline_s=self.deadline_s,
+            step_size=ConstantStep(step),
+            n_iters=self.n_iters,
+            n_runs=n_runs,
+            seed=self.seed,
+            checkpoints=checkpoints,
+        )
+
+
+def compare(
+    problem: Problem,
+    codes: Sequence[GradientCode],
+    delay: DelayModel,
+    *,
+    deadline_s: float | None,
+    n_iters: int,
+    n_runs: int,
+    seed: int,
+    pilot_runs: int = 3,
+    step_grid: Sequence[float] = STEP_GRID,
+    checkpoints: Sequence[int] | None = None,
+    n_jobs: int = 1,
+    reference: bool = True,
+    progress: Progress | None = None,
+) -> Comparison:
+    """Tune and run every code, and gradient descent that waits for all, on the same stragglers.
+
+    Each method takes the constant step size with the least mean final loss over its pilot runs. All methods
+    share one grid: while the best step of any lies at an edge, the grid grows there for all of them.
+
+    Parameters
+    ----------
+    step_grid : multiples of 1/smoothness, ascending, geometrically spaced, at least 2
+    n_jobs : processes; the result does not depend on it
+    progress : called with (stage, methods done, methods in all)
+
+    Raises
+    ------
+    InputError : two codes of one family, a bad grid, a problem that claims no smoothness
+    """
+    candidates: list[GradientCode | None] = [*codes, *([None] if reference else [])]
+    names = [WAIT_FOR_ALL if code is None else code.family for code in candidates]
+    if len(set(names)) < len(names) or not names:
+        raise InputError(f"methods {', '.join(names) or '(none)'}: give at least one, each family once")
+    if problem.regularity.smoothness is None:
+        raise InputError(f"problem {problem.name} claims no smoothness: step sizes have no unit")
+    grid = np.asarray(step_grid, float) / problem.regularity.smoothness  # (G,)
+    if len(grid) < 2 or pilot_runs < 1 or not (grid[0] > 0 and np.all(np.diff(grid) > 0)):
+        raise InputError(f"step_grid {list(step_grid)}, pilot_runs {pilot_runs}: at least 2 ascending steps, 1 run")
+    setting = _Setting(problem, delay, deadline_s, n_iters, seed)
+
+    def over_methods(stage: str, jobs: Iterable[Callable[[], T]]) -> list[T]:
+        joblib: Any = import_module("joblib")  # untyped
+        # Always in processes of one thread, even one at a time: BLAS rounds by the number of threads.
+        results: list[T] = []
+        with joblib.parallel_config(backend="loky", inner_max_num_threads=1):
+            pool = joblib.Parallel(n_jobs=max(n_jobs, 2), pre_dispatch=n_jobs, return_as="generator")
+            for result in pool((job, (), {}) for job in jobs):
+                results.append(result)
+                if progress is not None:
+                    progress(stage, len(results), len(names))
+        return results
+
+    def pilots(steps: FloatArray) -> FloatArray:
+        jobs = (partial(setting.pilot, code, steps, pilot_runs) for code in candidates)
+        return np.stack(over_methods("tune", jobs))  # (methods, steps, pilots)
+
+    loss = pilots(grid)  # (methods, G, pilots)
+    for _ in range(MAX_EXTENSIONS):
+        best = loss.mean(axis=2).argmin(axis=1)  # (methods,)
+        if np.any(best == 0):
+            steps = grid[0] * (grid[0] / grid[1]) ** np.arange(EXTENSION, 0, -1)
+            grid, loss = np.concatenate([steps, grid]), np.concatenate([pilots(steps), loss], axis=1)
+        elif np.any(best == len(grid) - 1):
+            steps = grid[-1] * (grid[-1] / grid[-2]) ** np.arange(1, EXTENSION + 1)
+            grid, loss = np.concatenate([grid, steps]), np.concatenate([loss, pilots(steps)], axis=1)
+        else:
+            break
+    best = loss.mean(axis=2).argmin(axis=1)  # (methods,)
+    trajectories = over_methods(
+        "run",
+        (
+            partial(setting.run, code, float(grid[index]), n_runs, checkpoints)
+            for code, index in zip(candidates, best, strict=True)
+        ),
+    )
+    return Comparison(
+        tuple(
+            Method(name, float(grid[index]), trajectory, grid, table, bool(index in (0, len(grid) - 1)))
+            for name, index, trajectory, table in zip(names, best, trajectories, loss, strict=True)
+        )
+    )
+
+
+def mean_band(
+    samples: FloatArray, confidence: float = 0.95, *, scale: Literal["linear", "log"] = "linear"
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Mean over runs and its Student-t band at each checkpoint, leaving diverged runs out.
+
+    The linear scale speaks of the expectation, which the theorems bound. The log scale gives the geometric
+    mean, and suits an excess loss that spans decades: its band stays positive.
+
+    Parameters
+    ----------
+    samples : one row a run, shape (R, T+1); a row with an infinite or missing value is left out
+    confidence : of the band at one checkpoint, not of all at once
+
+    Returns
+    -------
+    mean, low, high, each (T+1,); the band is infinite for fewer than two runs
+    """
+    kept = samples[np.isfinite(samples).all(axis=1)]  # (runs, T+1)
+    if len(kept) == 0:
+        unknown = np.full(samples.shape[1], np.nan)  # (T+1,)
+        return unknown, unknown, unknown
+    if scale == "log":
+        if np.any(kept <= 0):
+            raise InputError("mean_band on the log scale needs positive samples: use scale='linear'")
+        mean, low, high = mean_band(np.log(kept), confidence)
+        return np.exp(mean), np.exp(low), np.exp(high)
+    mean = kept.mean(axis=0)  # (T+1,)
+    half = np.full_like(mean, np.inf)  # (T+1,)
+    if len(kept) > 1:
+        quantile = stats.t.ppf((1 + confidence) / 2, len(kept) - 1)
+        half = quantile * kept.std(axis=0, ddof=1) / np.sqrt(len(kept))
+    return mean, mean - half, mean + half
+
+
+def separation(
+    comparison: Comparison, base: str = "optimally_structured", *, level: float = 0.05
+) -> tuple[Separation, ...]:
+    """Say which methods the runs tell apart from `base`: paired t-tests on the final loss.
+
+    Runs are paired because they met the same stragglers. Holm's adjustment keeps the probability of any
+    false separation at `level` or below; the intervals are Bonferroni's, and so a little more cautious.
+
+    Raises
+    ------
+    InputError : no such base
+    """
+    base_loss = comparison[base].trajectory.loss[:, -1]  # (R,)
+    others = [method for method in comparison.methods if method.name != base]
+    raw: list[tuple[float, float, float, int]] = []  # difference, half width, p-value, pairs
+    for method in others:
+        difference = method.trajectory.loss[:, -1] - base_loss  # (R,)
+        raw.append(_paired(difference[np.isfinite(difference)], level / len(others)))
+    order = np.argsort([p for _, _, p, _ in raw], kind="stable")  # (others,)
+    adjusted = np.empty(len(others))  # (others,)
+    so_far = 0.0
+    for rank, index in enumerate(order):
+        so_far = max(so_far, min(1.0, (len(others) - rank) * raw[index][2]))
+        adjusted[index] = so_far
+    return tuple(
+        Separation(method.name, base, mean, mean - half, mean + half, float(p), bool(p <= level), pairs)
+        for method, (mean, half, _, pairs), p in zip(others, raw, adjusted, strict=True)
+    )
+
+
+def _paired(difference: FloatArray, level: float) -> tuple[float, float, float, int]:
+    """Mean of paired differences (pairs,), half width of its interval, two-sided p-value, pairs."""
+    pairs = len(difference)
+    if pairs < 2:
+        return float(difference.mean()) if pairs else float("nan"), float("inf"), 1.0, pairs
+    mean = float(difference.mean())
+    error = float(difference.std(ddof=1) / np.sqrt(pairs))
+    if error == 0:  # the same loss in every run, or the same difference
+        return mean, 0.0, float(mean == 0), pairs
+    half = float(stats.t.ppf(1 - level / 2, pairs - 1)) * error
+    return mean, half, float(2 * stats.t.sf(abs(mean) / error, pairs - 1)), pairs

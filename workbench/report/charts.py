@@ -1,0 +1,244 @@
+"""The report's pictures: each takes numbers of the study and returns an inline SVG. Nothing is computed here
+but what a picture needs, such as a histogram or the order of its rows."""
+
+import re
+from collections.abc import Callable
+from io import StringIO
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from workbench.core.types import FloatArray
+from workbench.engine.compare import mean_band
+from workbench.moments.design_comparison import DesignComparison
+from workbench.report.study import Experiment, Study, straggled
+from workbench.verdicts import TheoremCheck
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+ACCENT, MUTED, WARM = "#0072B2", "#7F7F7F", "#D55E00"
+ERROR_KINDS = {  # label -> marker, colour
+    "aligned": ("o", ACCENT),
+    "orthonormal": ("D", "#009E73"),
+    "worst case": ("|", "#000000"),
+}
+
+
+def render(name: str, title: str, size: tuple[float, float], draw: Callable[["Figure"], None]) -> str:
+    """Return the drawing as an SVG element with its own identifiers and a title for those who cannot see it.
+
+    Parameters
+    ----------
+    name : prefix of the identifiers inside, so that the pictures of one page do not meet
+    size : inches, a page being 7.16 wide
+    """
+    import matplotlib as mpl
+    from matplotlib.figure import Figure
+
+    from figures.style import house_style
+
+    with house_style(), mpl.rc_context({"svg.hashsalt": name}):
+        figure = Figure(figsize=size, layout="constrained")
+        draw(figure)
+        return svg_of(figure, name, title)
+
+
+def svg_of(figure: "Figure", name: str, title: str) -> str:
+    """Return a finished figure as an inline SVG element."""
+    text = StringIO()
+    figure.savefig(text, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
+    svg = text.getvalue()
+    svg = svg[svg.index("<svg") :]
+    for pattern in (r'\bid="', r"url\(#", r'xlink:href="#', r'(?<!:)href="#'):
+        svg = re.sub(pattern, lambda match: match.group() + name + "-", svg)
+    svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
+    # The page sets the width; the view box keeps the proportions.
+    svg = re.sub(r'(<svg[^>]*?) width="[^"]*"', r"\1", svg, count=1)
+    return re.sub(r'(<svg[^>]*?) height="[^"]*"', rf'\1 role="img" aria-label="{title}"', svg, count=1)
+
+
+def response_times(study: Study) -> str:
+    """Share of responses later than t, one faint line a worker; and who missed the deadline, round by round."""
+    times = study.log.response_s  # (rounds, W)
+    deadline = study.profile.deadline_s or 0.0
+
+    def draw(figure: "Figure") -> None:
+        left, right = figure.subplots(1, 2, width_ratios=(3, 4))
+        for worker in times.T:
+            left.step(np.sort(worker), _later(worker.size), where="post", color=MUTED, lw=0.4, alpha=0.3)
+        pooled = np.sort(times.ravel())
+        left.step(pooled, _later(pooled.size), where="post", color=ACCENT, label="all workers")
+        left.axvline(deadline, color=WARM, ls="--", lw=1, label=f"deadline {deadline:.4g} s")
+        left.set(xscale="log", yscale="log", xlabel="response time t (s)", ylabel="share later than t")
+        left.set_ylim(0.5 / pooled.size, 1.1)
+        left.legend(loc="lower left")
+        order = np.argsort(study.profile.straggle_prob)
+        right.imshow(straggled(study)[:, order], aspect="auto", cmap=_two_tone(), interpolation="nearest")
+        right.set(xlabel="workers, most reliable first", ylabel="round")
+        right.grid(visible=False)
+        right.set_title("who missed the deadline", loc="left")
+
+    return render("times", "Response times and stragglers of the log", (7.16, 2.5), draw)
+
+
+def _later(count: int) -> FloatArray:
+    """Share of a sorted sample that is later than each of its values."""
+    return np.asarray(1 - np.arange(1, count + 1) / count)
+
+
+def _two_tone() -> Any:
+    from matplotlib.colors import ListedColormap
+
+    return ListedColormap(["#EEF3F7", WARM])
+
+
+def deadline(study: Study) -> str:
+    """Predicted time to a given error against the deadline, and each worker's probability at the best one."""
+    profile, evidence = study.profile, study.profile.evidence
+
+    def draw(figure: "Figure") -> None:
+        left, right = figure.subplots(1, 2)
+        curve = evidence.deadline_curve if evidence else None
+        if curve is not None:
+            finite = np.isfinite(curve.time_to_error)
+            left.plot(curve.deadline_s[finite], curve.time_to_error[finite], color=ACCENT, marker=".")
+            left.plot(curve.best_s, curve.time_to_error[curve.best], "o", color=WARM, ms=6)
+            left.annotate(
+                f"{curve.best_s:.4g} s",
+                (curve.best_s, curve.time_to_error[curve.best]),
+                (0, -11),
+                textcoords="offset points",
+                ha="center",
+                va="top",
+                color=WARM,
+            )
+            low = curve.time_to_error[curve.best]
+            left.set_xscale("log")
+            left.set_yscale("log")
+            left.set_ylim(low / 1.6, min(np.max(curve.time_to_error[finite]), 40 * low) * 1.2)
+        left.set(xlabel="deadline (s)", ylabel="deadline × (1 + 1/U)  (s)")
+        order = np.argsort(profile.straggle_prob)
+        place = np.arange(order.size)
+        if profile.interval is not None:
+            right.vlines(place, *profile.interval[:, order], color=ACCENT, alpha=0.35, lw=max(0.8, 60 / order.size))
+        right.plot(place, profile.straggle_prob[order], ".", color=ACCENT, ms=4)
+        right.set(xlabel="workers, most reliable first", ylabel="straggle probability", ylim=(0, None))
+
+    return render("deadline", "Choice of the deadline and straggle probabilities with intervals", (7.16, 2.4), draw)
+
+
+def allocation(study: Study) -> str:
+    """Bits and share of the data by straggle probability; the placement as a matrix."""
+    code = study.design.optimal.code
+    p = study.profile.straggle_prob
+    mass = code.encode.sum(axis=1)  # (W,): row masses y_i
+
+    def draw(figure: "Figure") -> None:
+        left, middle, right = figure.subplots(1, 3, width_ratios=(1, 1, 1.3))
+        left.plot(p, code.bits, "o", color=ACCENT, alpha=0.6)
+        left.set(xlabel="straggle probability", ylabel="bits a coordinate", ylim=(0, None))
+        middle.plot(p, np.maximum(mass, 1e-12), "o", color=ACCENT, alpha=0.6)
+        middle.set(xlabel="straggle probability", ylabel="mass on the data (parts)", yscale="log")
+        right.spy(code.encode.toarray(), aspect="auto", markersize=min(3.0, 250 / code.n_workers), color=ACCENT)
+        right.xaxis.set_ticks_position("bottom")
+        right.set(xlabel="part", ylabel="worker")
+        right.grid(visible=False)
+
+    return render("allocation", "Bits, masses and placement of the optimal code", (7.16, 2.3), draw)
+
+
+def errors(design: DesignComparison) -> str:
+    """Exact errors and worst case of every code on one logarithmic axis."""
+    from figures.style import scheme_style
+
+    rows = {design.optimal.code.family: design.optimal, **design.baselines}
+    rows = dict(sorted(rows.items(), key=lambda item: -item[1].moments.worst_case))
+
+    def draw(figure: "Figure") -> None:
+        axes = figure.subplots()
+        for height, evaluated in enumerate(rows.values()):
+            m = evaluated.moments
+            values = (m.aligned.mse, m.orthonormal.mse, m.worst_case)
+            axes.plot([min(values), max(values)], [height, height], color="#C8D3DC", lw=2, zorder=1)
+            for value, (marker, colour) in zip(values, ERROR_KINDS.values(), strict=True):
+                axes.plot(value, height, marker, color=colour, ms=9 if marker == "|" else 5, mew=1.6, zorder=2)
+        axes.set_yticks(range(len(rows)), [str(scheme_style(name)["label"]) for name in rows])
+        axes.set(xscale="log", xlabel="mean squared error of the gradient sum, ‖g_j‖ = 1", ylim=(-0.6, len(rows) - 0.4))
+        axes.grid(visible=False, axis="y")
+        for label, (marker, colour) in ERROR_KINDS.items():
+            axes.plot([], [], marker, color=colour, ms=9 if marker == "|" else 5, mew=1.6, label=label)
+        figure.legend(loc="outside upper right", ncols=3)
+
+    return render("errors", "Error of every code at the same budget", (7.16, 2.6), draw)
+
+
+def curves(experiment: Experiment) -> str:
+    """Loss against rounds, simulated seconds and bits, mean and 95 % band over the runs."""
+    from figures.style import scheme_style
+
+    best = experiment.problem.regularity.optimal_loss
+    floor = best or 0.0
+    label = "loss above the optimum" if best is not None else "loss"
+
+    def draw(figure: "Figure") -> None:
+        panels = figure.subplots(1, 3, sharey=True)
+        for method in experiment.comparison.methods:
+            trajectory = method.trajectory
+            mean, low, high = mean_band(np.maximum(trajectory.loss - floor, 1e-300), scale="log")
+            style = scheme_style(method.name)
+            marks = max(1, mean.size // 6)
+            for axes, across in zip(panels, _across(trajectory), strict=True):
+                axes.plot(across, mean, **style, markevery=marks)
+                axes.fill_between(across, low, high, color=style["color"], alpha=0.15, lw=0)
+        for axes, name in zip(panels, ("round", "simulated seconds", "bits that reached the master"), strict=True):
+            axes.set(xlabel=name, yscale="log")
+        panels[0].set_ylabel(label)
+        panels[2].set_xscale("log")
+        panels[2].set_xlim(left=_first_bits(experiment))
+        handles, names = panels[0].get_legend_handles_labels()
+        figure.legend(handles, names, loc="outside lower center", ncols=5)
+
+    return render(experiment.training.problem, f"Training curves on {experiment.training.problem}", (7.16, 3.0), draw)
+
+
+def _across(trajectory: Any) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Horizontal coordinates of the three panels: rounds, mean seconds, mean bits."""
+    return trajectory.iterations, mean_band(trajectory.seconds)[0], mean_band(trajectory.bits_up)[0]
+
+
+def _first_bits(experiment: Experiment) -> float:
+    """Fewest bits of any method after its first checkpoint: where a logarithmic axis can begin."""
+    return min(float(mean_band(m.trajectory.bits_up)[0][1]) for m in experiment.comparison.methods)
+
+
+def theorem(check: TheoremCheck, name: str) -> str:
+    """Draw a theorem's bound, the recursion behind it and the simulated mean with its simultaneous band."""
+
+    def draw(figure: "Figure") -> None:
+        axes: Axes = figure.subplots()
+        at = check.iterations + 1
+        axes.plot(at, check.bound, color="#000000", label="bound as printed")
+        axes.plot(at, check.recursion, color=WARM, ls="--", label="recursion behind it")
+        axes.plot(at, check.mean, color=ACCENT, label="simulated mean")
+        axes.fill_between(at, np.maximum(check.low, 1e-300), check.high, color=ACCENT, alpha=0.25, lw=0)
+        axes.set(xscale="log", yscale="log", xlabel="rounds", ylabel=check.quantity)
+        positive = check.low[check.low > 0]
+        if positive.size:
+            axes.set_ylim(bottom=float(positive.min()) / 3)
+        axes.legend(loc="best")
+
+    return render(name, f"{check.verdict.claim.name} against simulation", (3.5, 2.4), draw)
+
+
+def paper_figure(key: str) -> tuple[str, dict[str, Any]]:
+    """Return one of the papers' figures as inline SVG, with its parameters and summary."""
+    from figures import manifest
+    from figures.style import house_style
+
+    entry = manifest.available()[key]
+    data = entry.data()
+    with house_style():
+        svg = svg_of(entry.draw(data), key.replace("/", "-"), entry.title)
+    return svg, {"title": entry.title, "parameters": data["parameters"], "summary": data.get("summary", {})}

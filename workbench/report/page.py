@@ -1,0 +1,153 @@
+"""Write a study as one self-contained HTML page."""
+
+import dataclasses
+from importlib.resources import files
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from workbench.core.claims import Assumption
+from workbench.engine.compare import Method, Separation, mean_band
+from workbench.moments.design_comparison import OPTIMAL, DesignComparison, Evaluated, dense_moments
+from workbench.report import charts
+from workbench.report.study import Experiment, Study
+from workbench.verdicts import logged_independence
+
+
+def render(study: Study) -> str:
+    """Return the page: text, tables and pictures inline, nothing fetched from anywhere."""
+    import jinja2
+
+    from figures.style import scheme_style
+
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("workbench", "report"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["num"] = number
+    environment.filters["label"] = lambda family: scheme_style(family)["label"]
+    evidence = study.profile.evidence
+    if evidence is None:
+        raise TypeError("a study's profile is estimated from its log, with evidence")
+    fig1, fig1_facts = charts.paper_figure("hetero_gc/fig1")
+    return environment.get_template("page.html.jinja").render(
+        study=study,
+        config=study.config,
+        log=study.log,
+        profile=study.profile,
+        evidence=evidence,
+        design=study.design,
+        headline=_headline(study.design),
+        codes=_code_rows(study.design),
+        bits=_bit_counts(study.design),
+        max_share=_busiest_share(study.design),
+        median_prob=float(np.median(study.profile.straggle_prob)),
+        median_s=float(np.median(study.log.response_s)),
+        latest_s=float(np.max(study.log.response_s[np.isfinite(study.log.response_s)])),
+        fitted=evidence.fits[0].family,
+        poor_fits=sum(each.ks_p_value < 0.05 for each in evidence.fits),
+        other=study.other_idle,
+        other_idle=int(np.sum(study.other_idle.optimal.code.bits == 0)),
+        independence=_independence(study),
+        experiments=[_experiment(each) for each in study.experiments],
+        theorems=[
+            {"check": check, "chart": charts.theorem(check, f"theorem{index}")}
+            for index, check in enumerate(study.checks)
+        ],
+        charts={
+            "times": charts.response_times(study),
+            "deadline": charts.deadline(study),
+            "allocation": charts.allocation(study),
+            "errors": charts.errors(study.design),
+        },
+        fig1={"chart": fig1, **fig1_facts},
+        config_json=msgspec.json.format(msgspec.json.encode(study.config), indent=2).decode(),
+        where=" ".join(f"--where {key}={value}" for key, value in study.log.group.items()),
+        style=files("workbench.report").joinpath("page.css").read_text("utf-8"),
+    )
+
+
+def number(value: float, digits: int = 4) -> str:
+    """Write a number with `digits` significant digits, powers of ten as such."""
+    if value is None or not np.isfinite(value):
+        return "—"
+    if value == 0 or 1e-3 <= abs(value) < 1e6:
+        return f"{value:,.{digits}g}" if abs(value) < 10**digits else f"{value:,.0f}"
+    mantissa, exponent = f"{value:.{digits - 1}e}".split("e")
+    return f"{float(mantissa):g}·10{str(int(exponent)).translate(str.maketrans('-0123456789', '⁻⁰¹²³⁴⁵⁶⁷⁸⁹'))}"
+
+
+def _headline(design: DesignComparison) -> dict[str, Any]:
+    """Compare the optimal code's aligned error with the least of the baselines."""
+    name, best = min(design.baselines.items(), key=lambda item: item[1].moments.aligned.mse)
+    return {"baseline": name, "factor": best.moments.aligned.mse / design.optimal.moments.aligned.mse}
+
+
+def _code_rows(design: DesignComparison) -> list[dict[str, Any]]:
+    """One row a code, least worst case first, the optimal code's dense form after it."""
+    rows = [_code_row(name, each) for name, each in [(OPTIMAL, design.optimal), *design.baselines.items()]]
+    rows.sort(key=lambda row: row["moments"].worst_case)
+    dense = dense_moments(design.optimal.moments, design.spec.n_parts)
+    at = next(i for i, row in enumerate(rows) if row["name"] == OPTIMAL)
+    busy = int(np.sum(design.optimal.code.bits > 0))
+    rows.insert(at + 1, rows[at] | {"name": "dense", "moments": dense, "load": busy, "max_load": design.spec.n_parts})
+    return rows
+
+
+def _code_row(name: str, evaluated: Evaluated) -> dict[str, Any]:
+    return {
+        "name": name,
+        "moments": evaluated.moments,
+        "load": evaluated.code.load,
+        "max_load": int(evaluated.code.placement.load.max()),
+        "bits": int(evaluated.code.bits.sum()),
+    }
+
+
+def _bit_counts(design: DesignComparison) -> list[tuple[int, int]]:
+    """Return (bits, workers with so many)."""
+    values, counts = np.unique(design.optimal.code.bits, return_counts=True)
+    return [(int(value), int(count)) for value, count in zip(values, counts, strict=True)]
+
+
+def _busiest_share(design: DesignComparison) -> float:
+    """Return the largest number of parts on one worker over an equal share."""
+    return float(design.optimal.code.placement.load.max() * design.profile.n_workers / design.spec.n_parts)
+
+
+def _independence(study: Study) -> Assumption | None:
+    """Hold the theorems' independence of stragglers against the log itself."""
+    evidence = study.profile.evidence
+    if evidence is None or evidence.independence is None:
+        return None
+    return logged_independence(evidence.independence.variance_ratio, evidence.independence.p_value)
+
+
+def _experiment(experiment: Experiment) -> dict[str, Any]:
+    """The picture and the table of one problem, best method first."""
+    apart = {each.name: each for each in experiment.separations}
+    rows = [_method_row(method, apart.get(method.name)) for method in experiment.comparison.methods]
+    return {
+        "training": experiment.training,
+        "problem": experiment.problem,
+        "spec": dataclasses.asdict(experiment.design.spec),
+        "chart": charts.curves(experiment),
+        "rows": sorted(rows, key=lambda row: row["loss"]),
+        "separated": sum(each.is_separated for each in experiment.separations),
+    }
+
+
+def _method_row(method: Method, apart: Separation | None) -> dict[str, Any]:
+    mean, _, high = (curve[-1] for curve in mean_band(method.trajectory.loss))
+    return {
+        "method": method,
+        "loss": mean,
+        "half": high - mean,
+        "seconds": mean_band(method.trajectory.seconds)[0][-1],
+        "bits": mean_band(method.trajectory.bits_up)[0][-1],
+        "apart": apart,
+    }

@@ -1,0 +1,147 @@
+"""Everything that the report tells, computed: from the log to the verdicts."""
+
+import platform
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from importlib.metadata import version
+
+import numpy as np
+
+from workbench.codes import optimally_structured
+from workbench.codes.code import DesignSpec
+from workbench.core.types import FloatArray, Problem, VarianceConstant
+from workbench.engine.compare import Comparison, Separation, compare, separation
+from workbench.engine.setup import build_problem, delay_of
+from workbench.moments.design_comparison import OPTIMAL, DesignComparison
+from workbench.moments.design_comparison import compare as compare_designs
+from workbench.stragglers.log import ResponseLog
+from workbench.stragglers.profile import StragglerProfile, estimate_profile
+from workbench.verdicts import TheoremCheck, check_theorem_2, check_theorem_3
+
+PACKAGES = ("numpy", "scipy", "cvxpy", "networkx", "matplotlib", "straggler-workbench")
+
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Training:
+    """How long and how often one problem is trained."""
+
+    problem: str
+    n_runs: int
+    n_iters: int
+
+
+@dataclass(frozen=True)
+class StudyConfig:
+    """What a study depends on besides the log: it determines every number of the report."""
+
+    n_parts: int = 64
+    dim: int = 5_000_000
+    bits_per_worker: int = 4
+    variance_constant: VarianceConstant = "tight"
+    allow_idle: bool = False
+    seed: int = 0
+    n_deadlines: int = 40
+    trainings: tuple[Training, ...] = (Training("least_squares", 50, 300), Training("softmax_regression", 10, 120))
+    theorem_runs: int = 50
+    theorem_iters: int = 300
+
+
+@dataclass(frozen=True, eq=False)
+class Experiment:
+    """One problem: the codes designed for its dimension, and how they train."""
+
+    training: Training
+    problem: Problem
+    design: DesignComparison
+    comparison: Comparison
+    separations: tuple[Separation, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Study:
+    """The numbers of a report."""
+
+    config: StudyConfig
+    log: ResponseLog
+    profile: StragglerProfile
+    design: DesignComparison
+    other_idle: DesignComparison  # the other answer to "may a worker idle"
+    experiments: tuple[Experiment, ...]
+    checks: tuple[TheoremCheck, ...]
+    versions: dict[str, str]
+
+
+def run_study(log: ResponseLog, config: StudyConfig, *, n_jobs: int, progress: Progress) -> Study:
+    """Profile the log, design, compare, train and judge; the result depends on log and config alone."""
+    spec = _spec(config, log.response_s.shape[1], config.dim)
+
+    def utility(straggle_prob: FloatArray) -> float:
+        return optimally_structured.allocate(straggle_prob, spec).utility
+
+    progress("fitting delay laws")
+    profile = estimate_profile(log, "auto", seed=config.seed, utility=utility, n_deadlines=config.n_deadlines)
+    progress("designing codes")
+    design = compare_designs(profile, spec, seed=config.seed)
+    other = compare_designs(profile, replace(spec, allow_idle=not spec.allow_idle), seed=config.seed)
+    experiments = []
+    for training in config.trainings:
+        progress(f"training {training.problem}: {training.n_runs} runs of {training.n_iters} rounds, every method")
+        experiments.append(_train(training, profile, config, n_jobs))
+    progress("holding Theorems 2 and 3 against simulation")
+    checks = _check_theorems(profile, config)
+    return Study(config, log, profile, design, other, tuple(experiments), checks, _versions())
+
+
+def _spec(config: StudyConfig, n_workers: int, dim: int) -> DesignSpec:
+    return DesignSpec(
+        config.n_parts,
+        dim,
+        config.bits_per_worker * n_workers,
+        variance_constant=config.variance_constant,
+        allow_idle=config.allow_idle,
+    )
+
+
+def _train(training: Training, profile: StragglerProfile, config: StudyConfig, n_jobs: int) -> Experiment:
+    """Design for the problem's own dimension at the same bits, and train with every code."""
+    problem = build_problem(training.problem, config.n_parts, seed=config.seed)
+    design = compare_designs(profile, _spec(config, profile.n_workers, problem.dim), seed=config.seed)
+    comparison = compare(
+        problem,
+        design.codes,
+        delay_of(profile),
+        deadline_s=profile.deadline_s,
+        n_iters=training.n_iters,
+        n_runs=training.n_runs,
+        seed=config.seed,
+        n_jobs=n_jobs,
+    )
+    return Experiment(training, problem, design, comparison, separation(comparison, OPTIMAL))
+
+
+def _check_theorems(profile: StragglerProfile, config: StudyConfig) -> tuple[TheoremCheck, ...]:
+    """Theorem 2 and both step rules of Theorem 3, on least squares, whose constants are known."""
+    problem = build_problem("least_squares", config.n_parts, seed=config.seed)
+    spec = _spec(config, profile.n_workers, problem.dim)
+    bits = optimally_structured.allocate(profile.straggle_prob, spec).bits
+    code = optimally_structured.design_for_bits(profile, spec, bits)
+    delay, runs, iters, seed = delay_of(profile), config.theorem_runs, config.theorem_iters, config.seed
+    second = check_theorem_2(problem, code, delay, deadline_s=profile.deadline_s, n_iters=iters, n_runs=runs, seed=seed)
+    constant, decaying = (
+        check_theorem_3(
+            problem, code, delay, rule=rule, deadline_s=profile.deadline_s, n_iters=iters, n_runs=runs, seed=seed
+        )
+        for rule in ("constant", "decaying")
+    )
+    return second, constant, decaying
+
+
+def _versions() -> dict[str, str]:
+    return {"python": platform.python_version()} | {name: version(name) for name in PACKAGES}
+
+
+def straggled(study: Study) -> FloatArray:
+    """Return who missed the study's deadline in the log, 0/1, shape (rounds, W)."""
+    return np.asarray(study.log.response_s > (study.profile.deadline_s or np.inf), float)
