@@ -1,7 +1,9 @@
 """The command `workbench`: parse, call, print. Each command is one module, imported when it is asked for."""
 
 import importlib
+import os
 import sys
+from typing import NoReturn
 
 import click
 
@@ -50,7 +52,18 @@ def app() -> None:
 def main() -> None:
     """Run the command line; a mistake in the input is one line on stderr and exit code 2."""
     try:
-        app()
-    except InputError as error:
-        print(f"workbench: {error}", file=sys.stderr)
-        sys.exit(2)
+        app(standalone_mode=False)
+    except click.UsageError as error:
+        path = error.ctx.command_path if error.ctx else "workbench"
+        _leave(f"{error.format_message()} See `{path} --help`.", 2)
+    except (InputError, click.ClickException) as error:
+        _leave(str(error), 2)
+    except (KeyboardInterrupt, click.Abort):
+        _leave("interrupted", 130)
+    except BrokenPipeError:  # the reader of our output has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _leave(message: str, code: int) -> NoReturn:
+    print(f"workbench: {' '.join(message.split())}", file=sys.stderr)
+    sys.exit(code)

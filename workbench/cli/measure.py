@@ -14,9 +14,10 @@ from workbench.stragglers.measure import log_csv, measure
 @click.option("--workers", default=16, show_default=True, help="Worker processes, at least 2.")
 @click.option("--rounds", default=50, show_default=True, help="Rounds to record, at least 2.")
 @click.option("--out", required=True, help="The CSV file to write.")
-@click.option("--size", default=40_000, show_default=True, help="Data rows of each worker's part (250 features).")
+@click.option("--size", default=40_000, show_default=True, help="Data rows of a worker's part (250 features).")
+@click.option("--spread", default=1.0, show_default=True, help="Largest part over smallest: an uneven cluster.")
 @click.option("--seed", default=0, show_default=True, help="Of the data.")
-def command(workers: int, rounds: int, out: str, size: int, seed: int) -> None:
+def command(workers: int, rounds: int, out: str, size: int, spread: float, seed: int) -> None:
     """Train least squares on worker processes and record how long each response takes."""
     if not Path(out).absolute().parent.is_dir():
         raise InputError(f"{out}: its directory does not exist: make it first")
@@ -25,7 +26,7 @@ def command(workers: int, rounds: int, out: str, size: int, seed: int) -> None:
         print(f"\rround {done}/{rounds}, loss {loss:.4f}", end="", file=sys.stderr, flush=True)
 
     try:
-        response_s = measure(workers, rounds, rows=size, seed=seed, progress=progress)
+        response_s = measure(workers, rounds, rows=size, spread=spread, seed=seed, progress=progress)
     finally:
         print(file=sys.stderr)
     write_atomically(out, log_csv(response_s).encode())

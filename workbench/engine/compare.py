@@ -1,10 +1,9 @@
 """Methods side by side: the same stragglers, the same tuning budget, and what the runs can tell apart."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from importlib import import_module
-from typing import Any, Literal, TypeVar
+from typing import Literal, TypeVar
 
 import numpy as np
 from scipy import stats
@@ -13,6 +12,7 @@ from workbench.codes.code import GradientCode
 from workbench.core.errors import InputError
 from workbench.core.types import DelayModel, FloatArray, Problem, Trajectory
 from workbench.engine.loop import WAIT_FOR_ALL, ConstantStep, GridStep, simulate
+from workbench.engine.parallel import run_jobs
 
 STEP_GRID = tuple(np.geomspace(0.01, 30, 10).tolist())  # multiples of 1/smoothness
 MAX_EXTENSIONS = 3
@@ -153,20 +153,11 @@ def compare(
         raise InputError(f"step_grid {list(step_grid)}, pilot_runs {pilot_runs}: at least 2 ascending steps, 1 run")
     setting = _Setting(problem, delay, deadline_s, n_iters, seed)
 
-    def over_methods(stage: str, jobs: Iterable[Callable[[], T]]) -> list[T]:
-        joblib: Any = import_module("joblib")  # untyped
-        # Always in processes of one thread, even one at a time: BLAS rounds by the number of threads.
-        results: list[T] = []
-        with joblib.parallel_config(backend="loky", inner_max_num_threads=1):
-            pool = joblib.Parallel(n_jobs=max(n_jobs, 2), pre_dispatch=n_jobs, return_as="generator")
-            for result in pool((job, (), {}) for job in jobs):
-                results.append(result)
-                if progress is not None:
-                    progress(stage, len(results), len(names))
-        return results
+    def over_methods(stage: str, jobs: Sequence[Callable[[], T]]) -> list[T]:
+        return run_jobs(jobs, n_jobs, progress and (lambda done: progress(stage, done, len(names))))
 
     def pilots(steps: FloatArray) -> FloatArray:
-        jobs = (partial(setting.pilot, code, steps, pilot_runs) for code in candidates)
+        jobs = [partial(setting.pilot, code, steps, pilot_runs) for code in candidates]
         return np.stack(over_methods("tune", jobs))  # (methods, steps, pilots)
 
     loss = pilots(grid)  # (methods, G, pilots)
@@ -183,10 +174,10 @@ def compare(
     best = loss.mean(axis=2).argmin(axis=1)  # (methods,)
     trajectories = over_methods(
         "run",
-        (
+        [
             partial(setting.run, code, float(grid[index]), n_runs, checkpoints)
             for code, index in zip(candidates, best, strict=True)
-        ),
+        ],
     )
     return Comparison(
         tuple(

@@ -6,8 +6,12 @@ from workbench.stragglers.delays.bernoulli import Bernoulli
 from workbench.stragglers.profile import StragglerProfile
 
 
-def build_problem(key: str, n_parts: int, *, seed: int) -> Problem:
+def build_problem(key: str, n_parts: int, *, seed: int, n_samples: int | None = None) -> Problem:
     """Build a problem of the catalogue; one that names a DATASET gets its images and labels.
+
+    Parameters
+    ----------
+    n_samples : samples of all parts together; the problem's own default if None
 
     Raises
     ------
@@ -16,10 +20,10 @@ def build_problem(key: str, n_parts: int, *, seed: int) -> Problem:
     module = catalogue.pick("problem", catalogue.problems(), key)
     name = getattr(module, "DATASET", None)
     if name is None:
-        problem: Problem = module.build(n_parts, seed=seed)
+        problem: Problem = module.build(n_parts, seed=seed, n_samples=n_samples)
         return problem
     images, labels = catalogue.pick("data set", catalogue.datasets(), name).load()
-    on_data: Problem = module.build(n_parts, seed=seed, images=images, labels=labels)
+    on_data: Problem = module.build(n_parts, seed=seed, n_samples=n_samples, images=images, labels=labels)
     return on_data
 
 

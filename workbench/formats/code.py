@@ -52,7 +52,7 @@ class CertificateJson(Struct, forbid_unknown_fields=True):
 
 
 class CodeJson(Struct, forbid_unknown_fields=True):
-    """Worker i sends its encoded gradient Σ_j encode_ij g_j at bits_i bits a coordinate; the master weighs it by decode_i."""
+    """Worker i sends Σ_j encode_ij g_j at bits_i bits a coordinate; the master weighs it by decode_i."""
 
     version: Literal[1]
     family: str

@@ -68,7 +68,11 @@ def read_log(path: str | PathLike[str], where: Mapping[str, str] | None = None) 
 
 
 def embedded_log() -> ResponseLog:
-    """Return the log that travels with the package: 16 processes, 50 rounds, recorded by `workbench measure`."""
+    """Return the log that travels with the package, recorded on two cores from real processes.
+
+    `workbench measure --workers 16 --rounds 50 --spread 1.5`: the last worker has half as much data again as
+    the first, and all share the cores.
+    """
     trace = resources.files("workbench.stragglers") / "measured_16x50.csv"
     return _parse(trace.read_bytes(), trace.name, {})
 

@@ -25,6 +25,7 @@ def measure(
     n_rounds: int,
     *,
     rows: int = 40_000,
+    spread: float = 1.0,
     seed: int = 0,
     progress: Callable[[int, float], None] = lambda _done, _loss: None,
 ) -> FloatArray:
@@ -37,7 +38,8 @@ def measure(
     Parameters
     ----------
     n_workers, n_rounds : W and the number of recorded rounds, at least 2
-    rows : data rows of each worker's part, with 250 features
+    rows : data rows of a worker's part, with 250 features
+    spread : the last worker's rows over the first's, the others geometrically between: an uneven cluster
     progress : is told the number of finished rounds and the loss
 
     Raises
@@ -47,10 +49,13 @@ def measure(
     for name, value in (("workers", n_workers), ("rounds", n_rounds)):
         if value < 2:
             raise InputError(f"{name} is {value}: a log needs at least 2")
-    if rows < DIM:
-        raise InputError(f"size is {rows} rows: least squares in {DIM} dimensions needs at least {DIM}")
+    if not 1 <= spread < np.inf:
+        raise InputError(f"spread is {spread}: the ratio of the largest part to the smallest is at least 1")
+    part_rows = (rows * spread ** (np.arange(n_workers) / (n_workers - 1) - 0.5)).astype(int)  # (W,)
+    if part_rows[0] < DIM:
+        raise InputError(f"the smallest part has {part_rows[0]} rows, fewer than {DIM} features: raise --size")
     response_s = np.empty((n_rounds, n_workers))
-    with _workers(n_workers, rows, seed) as pipes:
+    with _workers(part_rows.tolist(), seed) as pipes:
         x = np.zeros(DIM)  # (D,)
         for done in range(-1, n_rounds):
             seconds, loss, grad = _round(x, pipes)
@@ -63,7 +68,7 @@ def measure(
 
 
 @contextmanager
-def _workers(n_workers: int, rows: int, seed: int) -> Iterator[list[Connection]]:
+def _workers(part_rows: list[int], seed: int) -> Iterator[list[Connection]]:
     """Start the processes, and stop them whatever happens."""
     context = get_context("spawn")
     before = {name: os.environ.get(name) for name in ONE_THREAD}
@@ -71,7 +76,7 @@ def _workers(n_workers: int, rows: int, seed: int) -> Iterator[list[Connection]]
     pipes: list[Connection] = []
     try:
         os.environ.update(dict.fromkeys(ONE_THREAD, "1"))  # inherited by the processes
-        for worker in range(n_workers):
+        for worker, rows in enumerate(part_rows):
             here, there = context.Pipe()
             process: BaseProcess = context.Process(target=work, args=(there, worker, rows, seed), daemon=True)
             process.start()

@@ -118,7 +118,7 @@ def estimate_profile(
     family = next(score.family for score in scores if score.family != fit.BASELINE)
     model = fit.fit_family(response_s, family)
     grid = deadline_grid(response_s, log.censored_at_s, n_deadlines)
-    curve = deadline_curve(model.straggle_prob, grid, utility=utility)
+    curve = deadline_curve(lambda at: _possible(model.straggle_prob(at), log.n_rounds), grid, utility=utility)
     at = curve.best_s if deadline_s == "auto" else deadline_s
     _check_deadline(at, log)
     prob = _possible(model.straggle_prob(at), log.n_rounds)  # (W,)
