@@ -1,6 +1,8 @@
 """The command `workbench`: parse, call, print. Each command is one module, imported when it is asked for."""
 
+import errno
 import importlib
+import io
 import os
 import sys
 from typing import NoReturn
@@ -43,16 +45,26 @@ class LazyGroup(click.Group):
             formatter.write_dl(list(COMMANDS.items()))
 
 
-@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.group(
+    cls=LazyGroup,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+    invoke_without_command=True,
+)
 @click.version_option(__version__, prog_name="workbench")
-def app() -> None:
+@click.pass_context
+def app(ctx: click.Context) -> None:
     """Straggler-tolerant, communication-efficient distributed learning: design, check, compare."""
+    if ctx.invoked_subcommand is None:
+        click.echo(ctx.get_help())
 
 
 def main() -> None:
     """Run the command line; a mistake in the input is one line on stderr and exit code 2."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # a terminal that lacks a letter shows a question mark
     try:
         app(standalone_mode=False)
+        sys.stdout.flush()
     except click.UsageError as error:
         path = error.ctx.command_path if error.ctx else "workbench"
         _leave(f"{error.format_message()} See `{path} --help`.", 2)
@@ -60,10 +72,23 @@ def main() -> None:
         _leave(str(error), 2)
     except (KeyboardInterrupt, click.Abort):
         _leave("interrupted", 130)
+    except MemoryError:
+        _leave("out of memory: ask for fewer runs, parts or workers", 2)
     except BrokenPipeError:  # the reader of our output has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _discard_output()
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        _discard_output()
+        _leave(f"the output cannot be written ({error.strerror}): make room or print elsewhere", 2)
+
+
+def _discard_output() -> None:
+    """Let what is still buffered go nowhere, or Python would try to write it once more at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _leave(message: str, code: int) -> NoReturn:
-    print(f"workbench: {' '.join(message.split())}", file=sys.stderr)
+    line = "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in " ".join(message.split()))
+    print(f"workbench: {line}", file=sys.stderr)
     sys.exit(code)

@@ -5,7 +5,7 @@ import click
 from workbench.core import catalogue
 
 
-@click.group()
+@click.group(no_args_is_help=False)
 def command() -> None:
     """List and fetch the real data sets."""
 

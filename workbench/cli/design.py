@@ -1,12 +1,12 @@
 """`workbench design`: the optimal code for a log or a profile, beside what the same budget buys elsewhere."""
 
-import sys
 from typing import TYPE_CHECKING
 
 import click
 import msgspec
 import numpy as np
 
+from workbench.cli.options import COUNT, SEED, check_out
 from workbench.codes import optimally_structured
 from workbench.codes.code import DesignSpec
 from workbench.core.errors import InputError
@@ -23,9 +23,9 @@ DESIGN_GRID = 40  # deadlines at which the bits are allocated anew
 
 @click.command()
 @click.argument("source", required=False)
-@click.option("--parts", "n_parts", required=True, type=int, help="P, parts of the data.")
-@click.option("--dim", required=True, type=int, help="d, coordinates of a gradient.")
-@click.option("--budget", required=True, type=int, help="B, bits a coordinate summed over all workers.")
+@click.option("--parts", "n_parts", required=True, type=COUNT, help="P, parts of the data.")
+@click.option("--dim", required=True, type=COUNT, help="d, coordinates of a gradient.")
+@click.option("--budget", required=True, type=COUNT, help="B, bits a coordinate summed over all workers.")
 @click.option(
     "--variance-constant",
     type=click.Choice(["tight", "paper", "qsgd"]),
@@ -34,10 +34,10 @@ DESIGN_GRID = 40  # deadlines at which the bits are allocated anew
     help="Bound on the quantizer's variance that the design trusts.",
 )
 @click.option("--allow-idle", is_flag=True, help="Let workers get 0 bits and no part.")
-@click.option("--replication", type=int, help="Of the baselines; by default the optimal code's load, at least 2.")
+@click.option("--replication", type=COUNT, help="Of the baselines; by default the optimal code's load, at least 2.")
 @click.option("--where", multiple=True, metavar="KEY=VALUE", help="Select a group of the log; repeatable.")
 @click.option("--deadline", help="Seconds, or auto; by default the profile's own, and auto for a log.")
-@click.option("--seed", default=0, show_default=True, help="Of random placements and sampled errors.")
+@click.option("--seed", type=SEED, default=0, show_default=True, help="Of random placements and sampled errors.")
 @click.option("--out", metavar="FILE", help="Write code.json here.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of tables.")
 def command(
@@ -57,13 +57,14 @@ def command(
     """Design the optimal code for SOURCE, a log (CSV) or a profile (JSON); by default the embedded log."""
     from workbench.formats.code import code_to_json
 
+    check_out(out, source)
     spec = DesignSpec(n_parts, dim, budget, replication or 2, variance_constant, allow_idle)
     profile = read_source(source, where, deadline, spec, seed=seed)
     comparison = compare(profile, spec, seed=seed, match_load=replication is None)
     if out is not None:
         write_atomically(out, code_to_json(comparison))
     if as_json:
-        sys.stdout.write(msgspec.json.encode(as_object(comparison)).decode() + "\n")
+        click.echo(msgspec.json.encode(as_object(comparison)))
         return
     from rich.console import Console
 
@@ -82,18 +83,16 @@ def read_source(
     from workbench.stragglers.log import embedded_log, read_log
     from workbench.stragglers.profile import at_deadline, estimate_profile
 
-    if source is not None and source.endswith(".json"):
+    if source is not None and source.lower().endswith(".json"):
         if where:
             raise InputError(f"--where selects in a log, and {source} is a profile: leave it out")
         profile = read_profile(source)
-        if deadline is None:
-            return profile
-        if deadline == "auto":
-            raise InputError(f"--deadline auto needs a log, and {source} is a profile: give seconds or the log")
-        return at_deadline(profile, parse_deadline(deadline), source)
+        spec.check_size(profile.n_workers)
+        return profile if deadline is None else at_deadline(profile, parse_deadline(deadline), source)
     if source is None and where:
         raise InputError("--where selects in a log: name its file too")
     log = embedded_log() if source is None else read_log(source, parse_where(where))
+    spec.check_size(log.n_workers)
 
     def utility(straggle_prob: FloatArray) -> float:
         return optimally_structured.allocate(straggle_prob, spec).utility

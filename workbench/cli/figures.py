@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 import msgspec
 
+from workbench.cli.options import SEED
 from workbench.core.errors import InputError
 
 
@@ -13,7 +14,7 @@ from workbench.core.errors import InputError
 @click.argument("keys", nargs=-1, metavar="[PAPER/FIGN]...")
 @click.option("--list", "as_list", is_flag=True, help="Only list the figures.")
 @click.option("--out", default="build/figures", show_default=True, metavar="DIR", help="Where to write them.")
-@click.option("--seed", type=int, help="Of the random profiles; each figure has its own by default.")
+@click.option("--seed", type=SEED, help="Of the random profiles; each figure has its own by default.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of lines.")
 def command(keys: tuple[str, ...], as_list: bool, out: str, seed: int | None, as_json: bool) -> None:
     """Draw the figures PAPER/FIGN, by default all, as SVG, PDF and PNG, with their data and a manifest."""
@@ -23,8 +24,6 @@ def command(keys: tuple[str, ...], as_list: bool, out: str, seed: int | None, as
     unknown = [key for key in keys if key not in found]
     if unknown:
         raise InputError(f"unknown figure '{unknown[0]}': choose one of {', '.join(found)}")
-    if seed is not None and seed < 0:
-        raise InputError(f"--seed is {seed}: it must not be negative")
     chosen = {key: found[key] for key in keys or found}
     if as_list:
         _print({key: entry.title for key, entry in chosen.items()}, as_json)

@@ -1,26 +1,40 @@
 """`workbench measure`: record a response-time log on this machine."""
 
 import sys
-from pathlib import Path
 
 import click
 
-from workbench.core.errors import InputError
+from workbench.cli.options import SEED, check_out
 from workbench.formats.atomic import write_atomically
 from workbench.stragglers.measure import log_csv, measure
 
 
 @click.command()
-@click.option("--workers", default=16, show_default=True, help="Worker processes, at least 2.")
-@click.option("--rounds", default=50, show_default=True, help="Rounds to record, at least 2.")
+@click.option(
+    "--workers", type=click.IntRange(2, 4096), default=16, show_default=True, help="Worker processes, at least 2."
+)
+@click.option(
+    "--rounds", type=click.IntRange(2, 10**7), default=50, show_default=True, help="Rounds to record, at least 2."
+)
 @click.option("--out", required=True, help="The CSV file to write.")
-@click.option("--size", default=40_000, show_default=True, help="Data rows of a worker's part (250 features).")
-@click.option("--spread", default=1.0, show_default=True, help="Largest part over smallest: an uneven cluster.")
-@click.option("--seed", default=0, show_default=True, help="Of the data.")
+@click.option(
+    "--size",
+    type=click.IntRange(1, 10**9),
+    default=40_000,
+    show_default=True,
+    help="Data rows of a worker's part (250 features).",
+)
+@click.option(
+    "--spread",
+    type=click.FloatRange(1, 1000),
+    default=1.0,
+    show_default=True,
+    help="Largest part over smallest: an uneven cluster.",
+)
+@click.option("--seed", type=SEED, default=0, show_default=True, help="Of the data.")
 def command(workers: int, rounds: int, out: str, size: int, spread: float, seed: int) -> None:
     """Train least squares on worker processes and record how long each response takes."""
-    if not Path(out).absolute().parent.is_dir():
-        raise InputError(f"{out}: its directory does not exist: make it first")
+    check_out(out)
 
     def progress(done: int, loss: float) -> None:
         print(f"\rround {done}/{rounds}, loss {loss:.4f}", end="", file=sys.stderr, flush=True)

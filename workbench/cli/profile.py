@@ -1,19 +1,19 @@
 """`workbench profile`: a response-time log -> each worker's straggle probability."""
 
-import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal
 
 import click
 import numpy as np
 
+from workbench.cli.options import SEED, check_out
 from workbench.core.errors import InputError
 from workbench.core.types import FloatArray
 from workbench.formats.atomic import write_atomically
 from workbench.formats.profile import profile_to_json
 from workbench.stragglers.deadline import DeadlineCurve
 from workbench.stragglers.fit import BASELINE
-from workbench.stragglers.log import embedded_log, read_log
+from workbench.stragglers.log import LONGEST_S, SHORTEST_S, embedded_log, read_log
 from workbench.stragglers.profile import ProfileEvidence, StragglerProfile, estimate_profile
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ SHOWN_WORKERS = 3  # from each end
 @click.option("--where", multiple=True, metavar="KEY=VALUE", help="Select a group of the log; repeatable.")
 @click.option("--deadline", default="auto", show_default=True, help="Seconds, or auto.")
 @click.option("--out", metavar="FILE", help="Write profile.json here.")
-@click.option("--seed", default=0, show_default=True, help="Of intervals and simulated p-values.")
+@click.option("--seed", type=SEED, default=0, show_default=True, help="Of intervals and simulated p-values.")
 @click.option("--json", "as_json", is_flag=True, help="Print profile.json instead of tables.")
 def command(
     trace: str | None, where: tuple[str, ...], deadline: str, out: str | None, seed: int, as_json: bool
@@ -41,6 +41,7 @@ def command(
     Without TRACE, the log that travels with the package is used.
     """
     deadline_s = parse_deadline(deadline)
+    check_out(out, trace)
     if trace is None and where:
         raise InputError("--where selects in a log: name its file too")
     log = embedded_log() if trace is None else read_log(trace, parse_where(where))
@@ -49,7 +50,7 @@ def command(
     if out is not None:
         write_atomically(out, content)
     if as_json:
-        sys.stdout.write(content.decode() + "\n")
+        click.echo(content)
         return
     from rich.console import Console
 
@@ -80,18 +81,19 @@ def parse_deadline(text: str) -> float | Literal["auto"]:
         seconds = float(text)
     except ValueError:
         seconds = float("nan")
-    if not 0 < seconds < float("inf"):
-        raise InputError(f"--deadline {text}: give a positive finite number of seconds, or auto")
+    if not SHORTEST_S <= seconds <= LONGEST_S:
+        raise InputError(f"--deadline {text}: give a number of seconds from {SHORTEST_S:g} to {LONGEST_S:g}, or auto")
     return seconds
 
 
 def show(profile: StragglerProfile, console: "Console", *, chosen: bool) -> None:
     """Print the profile for people."""
+    from rich.markup import escape
     from rich.table import Table
 
     evidence = profile.evidence or ProfileEvidence(0)
     group = ", ".join(f"{key}={value}" for key, value in evidence.group.items())
-    console.print(f"[bold]{evidence.source}[/bold] {group}")
+    console.print(f"[bold]{escape(evidence.source)}[/bold] {escape(group)}")
     console.print(
         f"{profile.n_workers} workers, {evidence.rounds} rounds, {evidence.n_missing} responses missing, "
         f"sha256 {evidence.sha256[:12]}\n"

@@ -1,5 +1,6 @@
 """`workbench report`: the whole story of one log as a self-contained HTML page."""
 
+import time
 from pathlib import Path
 
 import click
@@ -53,6 +54,11 @@ def command(
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(f"--out {out}: cannot be made ({error.strerror}): choose another folder") from None
-    study = run_study(log, config, n_jobs=jobs, progress=lambda text: click.echo(f"{text} ...", err=True))
+    began = time.monotonic()
+
+    def progress(text: str) -> None:
+        click.echo(f"{time.monotonic() - began:6.0f} s  {text}", err=True)
+
+    study = run_study(log, config, n_jobs=jobs, progress=progress)
     write_atomically(folder / "report.html", page.render(study).encode())
     click.echo(f"written to {folder / 'report.html'}")

@@ -7,6 +7,8 @@ import click
 import msgspec
 import numpy as np
 
+from workbench.cli.options import ITERATIONS, JOBS, RUNS, SEED, check_out
+from workbench.core.errors import InputError
 from workbench.core.types import FloatArray
 
 if TYPE_CHECKING:
@@ -27,10 +29,10 @@ PROBLEMS = ("least-squares", "softmax-regression")
     show_default=True,
     help="What to train.",
 )
-@click.option("--runs", default=50, show_default=True, help="Straggler histories.")
-@click.option("--iterations", default=300, show_default=True, help="Rounds of each run.")
-@click.option("--seed", default=0, show_default=True, help="Of problem, stragglers and quantizers.")
-@click.option("--jobs", default=2, show_default=True, help="Processes; the result does not depend on it.")
+@click.option("--runs", type=RUNS, default=50, show_default=True, help="Straggler histories.")
+@click.option("--iterations", type=ITERATIONS, default=300, show_default=True, help="Rounds of each run.")
+@click.option("--seed", type=SEED, default=0, show_default=True, help="Of problem, stragglers and quantizers.")
+@click.option("--jobs", type=JOBS, default=2, show_default=True, help="Processes; the result does not depend on it.")
 @click.option("--out", metavar="FILE", help="Write the JSON here too.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object with all curves.")
 def command(
@@ -41,17 +43,21 @@ def command(
     Each method gets the constant step size that is best for it, from the same grid of pilot runs.
     """
     from workbench.engine.compare import compare
+    from workbench.engine.loop import WAIT_FOR_ALL
     from workbench.engine.setup import build_problem, delay_of
     from workbench.formats.atomic import write_atomically
     from workbench.formats.code import read_code
     from workbench.moments.design_comparison import design_baselines
 
+    check_out(out, code_path)
     designed = read_code(code_path)
     problem = build_problem(problem_key.replace("-", "_"), designed.spec.n_parts, seed=seed)
     if problem.dim != designed.spec.dim:
         note = f"the code was designed for {designed.spec.dim:,} coordinates, {problem_key} has {problem.dim:,}"
         click.echo(f"workbench: {note}: quantizers err differently; `design --dim {problem.dim}` would match", err=True)
     baselines = design_baselines(designed.profile, designed.spec, seed=designed.seed)
+    if designed.code.family in (*baselines, WAIT_FOR_ALL):
+        raise InputError(f"{code_path}: the family '{designed.code.family}' is a baseline here: rename it in the file")
     comparison = compare(
         problem,
         [designed.code, *baselines.values()],
@@ -67,7 +73,7 @@ def command(
     if out is not None:
         write_atomically(out, content)
     if as_json:
-        sys.stdout.write(content.decode() + "\n")
+        click.echo(content)
         return
     from rich.console import Console
 

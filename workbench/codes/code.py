@@ -11,6 +11,10 @@ from workbench.core.errors import InputError
 from workbench.core.types import BoolArray, FloatArray, IntArray, Quantizer, VarianceConstant
 from workbench.quantizers.stochastic_levels import MAX_BITS, MIN_BITS, StochasticLevels
 
+LARGEST = 10**15  # numbers of a design: their products with bits stay 64-bit integers
+MAX_WORKERS = 5000  # the exact bit allocation takes 60 W² bytes
+MAX_PAIRS = 10**7  # (worker, part) pairs: some families hold them all in memory
+
 
 class Decoder(Protocol):
     """The weights that the master gives to the messages of a round."""
@@ -78,8 +82,23 @@ class DesignSpec:
 
     def __post_init__(self) -> None:
         for name in ("n_parts", "dim", "bit_budget", "replication"):
-            if getattr(self, name) < 1:
-                raise InputError(f"{name} is {getattr(self, name)}: it must be at least 1")
+            if not 1 <= getattr(self, name) <= LARGEST:
+                raise InputError(f"{name} is {getattr(self, name)}: it must be at least 1 and at most {LARGEST:.0e}")
+
+    def check_size(self, n_workers: int) -> None:
+        """Refuse a design for `n_workers` that would not fit into memory.
+
+        Raises
+        ------
+        InputError : too many workers, or too many pairs of worker and part
+        """
+        if n_workers > MAX_WORKERS:
+            raise InputError(f"{n_workers} workers: the exact bit allocation takes at most {MAX_WORKERS}")
+        if n_workers * self.n_parts > MAX_PAIRS:
+            raise InputError(
+                f"{n_workers} workers and {self.n_parts} parts are more than {MAX_PAIRS:.0e} pairs: "
+                f"take at most {MAX_PAIRS // n_workers} parts"
+            )
 
 
 @dataclass(frozen=True, eq=False)

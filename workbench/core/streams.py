@@ -39,6 +39,12 @@ class RunStreams:
     def __len__(self) -> int:
         return len(self._generators)
 
+    def __getitem__(self, block: slice) -> "RunStreams":
+        """Return the streams of a block of runs; what is drawn from them is drawn here."""
+        part = RunStreams.__new__(RunStreams)
+        part._generators = self._generators[block]
+        return part
+
     def random(self, size: tuple[int, ...]) -> FloatArray:
         """Uniform draws on [0, 1), shape `size`; size[0] must be the number of runs."""
         out = self._empty(size)

@@ -16,6 +16,7 @@ from workbench.schemes import coded_sgd, full_gradient
 WAIT_FOR_ALL = "wait_for_all"
 OUT_OF_RANGE = 1e100  # an iterate beyond it has diverged; its square is still finite
 MEASURE_BLOCK = 10  # runs whose part gradients are in memory at once
+MESSAGE_BLOCK = 2**18  # coordinates of messages in memory at once: 2 MB stay in the cache, and are allocated once
 
 StepSize = Callable[[int], FloatArray | float]
 
@@ -110,6 +111,8 @@ def simulate(
     uniform = np.ones((1, problem.n_parts))  # (1, P): ∇F is one message that holds every part
     encode = uniform if code is None else code.encode_dense  # (W, P)
     holders = np.ones(delay.n_workers, bool) if code is None else coded_sgd.holders(code)  # (W,)
+    size = max(1, MESSAGE_BLOCK // (len(encode) * problem.dim))
+    blocks = [slice(start, start + size) for start in range(0, len(runs), size)]
     rows: list[dict[str, FloatArray]] = []
     with np.errstate(over="ignore", invalid="ignore"):
         for iteration in range(n_iters + 1):
@@ -118,14 +121,23 @@ def simulate(
             if iteration == n_iters:
                 break
             times = delay.sample((len(runs),), rng=straggling)  # (R, W)
-            messages = problem.encoded_grads(state.x, encode)  # (R, W, D)
-            eta = step_size(iteration + 1)
+            responded = np.isfinite(times) if deadline_s is None else times <= deadline_s  # (R, W)
+            eta = np.broadcast_to(step_size(iteration + 1), len(runs))  # (R,)
+            stepped = []
+            for block in blocks:
+                before = coded_sgd.State(state.x[block], state.bits_up[block])
+                messages = problem.encoded_grads(before.x, encode)  # (block, W, D)
+                if code is None:
+                    after = full_gradient.step(before, messages[:, 0], n_workers=delay.n_workers, step_size=eta[block])
+                else:
+                    after = coded_sgd.step(
+                        before, messages, responded[block], code=code, step_size=eta[block], rng=quantizing[block]
+                    )
+                stepped.append(after)
+            state = coded_sgd.State(*(np.concatenate(column) for column in zip(*stepped, strict=True)))
             if code is None:
-                state = full_gradient.step(state, messages[:, 0], n_workers=delay.n_workers, step_size=eta)
                 waited = times.max(axis=1)  # (R,)
             else:
-                responded = np.isfinite(times) if deadline_s is None else times <= deadline_s  # (R, W)
-                state = coded_sgd.step(state, messages, responded, code=code, step_size=eta, rng=quantizing)
                 last = times.max(axis=1, where=holders, initial=0.0)  # (R,)
                 waited = np.minimum(last, np.inf if deadline_s is None else deadline_s)  # (R,)
             seconds = seconds + (1.0 if deadline_s is None else waited)

@@ -11,15 +11,21 @@ from workbench.core.errors import InputError
 def write_atomically(path: str | PathLike[str], content: bytes) -> None:
     """Write `content` beside `path`, then put it in its place in one step.
 
+    A link stays, and what it points to is replaced. A pipe or a device, which holds no earlier content, is
+    written to as it is.
+
     Raises
     ------
     InputError : the place cannot be written to
     """
-    target = Path(path)
     partial = ""
     try:
-        if target.is_dir():
+        if Path(path).is_dir():
             raise IsADirectoryError(0, "it is a directory")
+        if Path(path).exists() and not Path(path).is_file():
+            Path(path).write_bytes(content)
+            return
+        target = Path(os.path.realpath(path))
         handle, partial = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
         with os.fdopen(handle, "wb") as file:
             file.write(content)

@@ -15,12 +15,12 @@ from workbench.core.types import VarianceConstant
 from workbench.formats.document import read_document
 from workbench.formats.profile import ProfileJson, profile_from_struct, profile_to_struct
 from workbench.moments.design_comparison import DesignComparison
-from workbench.quantizers.stochastic_levels import MAX_BITS, StochasticLevels
+from workbench.quantizers.stochastic_levels import MAX_BITS, MIN_BITS, StochasticLevels
 from workbench.stragglers.profile import StragglerProfile
 
 VERSION = 1
 
-Count = Annotated[int, Meta(ge=0)]
+Count = Annotated[int, Meta(ge=0, le=2**63 - 1)]
 Positive = Annotated[int, Meta(ge=1)]
 
 
@@ -55,7 +55,7 @@ class CodeJson(Struct, forbid_unknown_fields=True):
     """Worker i sends Σ_j encode_ij g_j at bits_i bits a coordinate; the master weighs it by decode_i."""
 
     version: Literal[1]
-    family: str
+    family: Annotated[str, Meta(pattern="^[A-Za-z0-9_][A-Za-z0-9_ .+-]*$", max_length=80)]
     encode: MatrixJson
     decode: list[float]
     bits: list[Annotated[int, Meta(ge=0, le=MAX_BITS)]]
@@ -115,6 +115,9 @@ def json_schema() -> dict[str, Any]:
 def _designed(file: CodeJson) -> DesignedCode:
     profile = profile_from_struct(file.profile)
     spec = DesignSpec(**msgspec.structs.asdict(file.spec))
+    spec.check_size(profile.n_workers)
+    if spec.bit_budget < MIN_BITS:
+        raise InputError(f"spec.bit_budget is {spec.bit_budget}: one worker needs {MIN_BITS}, raise it")
     decode, bits = np.array(file.decode, float), np.array(file.bits, np.int64)  # (W,) each
     for name, values in (("decode", decode), ("bits", bits)):
         if values.size != profile.n_workers:
@@ -140,4 +143,11 @@ def _matrix(file: MatrixJson, n_workers: int, n_parts: int) -> sparse.csr_array:
         raise InputError(f"encode has {part.size} parts and {weight.size} weights: give one weight for each")
     if part.size and part.max() >= n_parts:
         raise InputError(f"encode.part names part {part.max()}, but there are {n_parts}, counted from 0")
-    return sparse.csr_array((weight, part, start), shape=(n_workers, n_parts))
+    if not part.size:
+        raise InputError("encode is empty: some worker must hold a part")
+    if not np.all(weight):
+        raise InputError(f"encode.weight[{int(np.argmin(weight != 0))}] is 0: leave out what a worker does not hold")
+    matrix = sparse.csr_array((weight, part, start), shape=(n_workers, n_parts))
+    if not matrix.has_canonical_format:
+        raise InputError("encode.part must ascend within each row: sort it, and name no part twice")
+    return matrix

@@ -1,5 +1,6 @@
 """Read a versioned JSON document of the workbench, or say in one line where it is wrong."""
 
+import json
 from collections.abc import Callable
 from os import PathLike
 from pathlib import Path
@@ -43,8 +44,21 @@ def read_document(
         found = msgspec.json.decode(content, type=_Versioned).version
         if found != version:
             raise InputError(f"version {found} is unknown - at `$.version`: this workbench reads version {version}")
-        return build(msgspec.json.decode(content, type=layout))
+        file = msgspec.json.decode(content, type=layout)
+        json.loads(content, object_pairs_hook=_refuse_repeats)
+        return build(file)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: no valid {kind}.json: {error}: {hint}") from None
+    except RecursionError:
+        raise InputError(f"{path}: no valid {kind}.json: nested too deeply: {hint}") from None
     except InputError as error:
         raise InputError(f"{path}: {error}") from None
+
+
+def _refuse_repeats(pairs: list[tuple[str, object]]) -> None:
+    """Of two equal names in one object, JSON readers silently take the one or the other."""
+    seen: set[str] = set()
+    for name, _ in pairs:
+        if name in seen:
+            raise InputError(f"`{name}` is there twice in one object: keep one")
+        seen.add(name)

@@ -21,6 +21,7 @@ from workbench.stragglers.profile import Independence, ProfileEvidence, Straggle
 
 VERSION = 1
 LAWS = {module.LAW.family: module.LAW for module in (shifted_exponential, weibull, lognormal, loglogistic)}
+NEVER = float(np.finfo(float).max)  # a deadline that only who never answers misses
 MISFIT = 1e-9  # straggle_prob and delay may differ by rounding
 
 # The range is checked by StragglerProfile, whose message names the value.
@@ -49,7 +50,7 @@ class PooledEmpiricalJson(Struct, forbid_unknown_fields=True, tag_field="kind", 
 class BernoulliJson(Struct, forbid_unknown_fields=True, tag_field="kind", tag="bernoulli"):
     """Answers after answer_s seconds, or never with probability prob_i."""
 
-    prob: list[Prob]
+    prob: list[Annotated[float, Meta(ge=0, lt=1)]]
     answer_s: Annotated[float, Meta(ge=0)] = 0.0
 
 
@@ -166,8 +167,10 @@ def profile_from_struct(file: ProfileJson) -> StragglerProfile:
         tuple(file.worker_names),
         evidence,
     )
-    if profile.delay is not None and profile.deadline_s is not None:
-        _check_agreement(profile, profile.delay.straggle_prob(profile.deadline_s))
+    if profile.delay is not None:
+        at = NEVER if profile.deadline_s is None else profile.deadline_s
+        with np.errstate(all="ignore"):
+            _check_agreement(profile, profile.delay.straggle_prob(at))
     return profile
 
 
@@ -175,11 +178,12 @@ def _check_agreement(profile: StragglerProfile, by_delay: FloatArray) -> None:
     """Refuse probabilities that were edited while the delay law beside them was not."""
     rounds = profile.evidence.rounds if profile.evidence else 0
     gap = np.abs(profile.straggle_prob - by_delay)  # (W,)
-    if gap.max() > least_prob(rounds, profile.n_workers) + MISFIT:
+    if not gap.max() <= least_prob(rounds, profile.n_workers) + MISFIT:  # a law beyond all numbers gives NaN
         worst = int(np.argmax(gap))
+        when = "without deadline_s" if profile.deadline_s is None else f"at {profile.deadline_s:g} s"
         raise InputError(
             f"straggle_prob[{worst}] is {profile.straggle_prob[worst]:g} but the delay law gives {by_delay[worst]:g} "
-            f"at {profile.deadline_s:g} s: correct it, or leave delay and deadline_s out"
+            f"{when}: correct it, or leave delay and deadline_s out"
         )
 
 

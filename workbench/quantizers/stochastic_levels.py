@@ -89,15 +89,18 @@ class StochasticLevels:
         return self.bits
 
     def __call__(self, v: FloatArray, *, rng: UniformSource) -> FloatArray:
-        """Quantize messages (R, W, D): ‖v‖ sign(v) ξ, ξ on the levels (eq. 3); idle workers send 0."""
-        norm = np.linalg.norm(v, axis=-1, keepdims=True)  # (R, W, 1)
+        """Quantize messages (R, W, D): ‖v‖ sign(v) ξ, ξ on the levels (eq. 3); idle workers send 0.
+
+        floor(r + U), U uniform, is one of r's two neighbouring integers and has mean r, for negative r too:
+        eq. 4 and the sign in one pass over the coordinates.
+        """
+        norm = np.sqrt(np.einsum("rwd,rwd->rw", v, v))[:, :, None]  # (R, W, 1)
         s = levels(self.bits)[:, None]  # (W, 1); -1/2 for an idle worker, whose message is 0 anyway
-        rounded = np.abs(v)
-        rounded *= np.divide(s, norm, out=np.zeros_like(norm), where=norm > 0)
+        rounded = np.asarray(v * np.divide(s, norm, out=np.zeros_like(norm), where=norm > 0))
         rounded += rng.random(v.shape)
-        np.floor(rounded, out=rounded)  # eq. 4: floor(r + U) is floor(r) or one more, with mean r
+        np.floor(rounded, out=rounded)
         rounded *= np.where(self.bits[:, None] > 0, norm / s, 0.0)
-        return np.copysign(rounded, v, out=rounded)
+        return rounded
 
     def variance_factor(self, dim: int) -> FloatArray:
         """ω by the chosen constant, shape (W,); 0 for an idle worker, which sends nothing."""

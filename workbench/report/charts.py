@@ -10,6 +10,7 @@ import numpy as np
 
 from workbench.core.types import FloatArray
 from workbench.engine.compare import mean_band
+from workbench.engine.loop import WAIT_FOR_ALL
 from workbench.moments.design_comparison import DesignComparison
 from workbench.report.study import Experiment, Study, straggled
 from workbench.verdicts import TheoremCheck
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 ACCENT, MUTED, WARM = "#0072B2", "#7F7F7F", "#D55E00"
+ROUNDING = 1e-12  # of the loss at the start: what lies below is drawn there
 ERROR_KINDS = {  # label -> marker, colour
     "aligned": ("o", ACCENT),
     "orthonormal": ("D", "#009E73"),
@@ -73,6 +75,7 @@ def response_times(study: Study) -> str:
         left.axvline(deadline, color=WARM, ls="--", lw=1, label=f"deadline {deadline:.4g} s")
         left.set(xscale="log", yscale="log", xlabel="response time t (s)", ylabel="share later than t")
         left.set_ylim(0.5 / pooled.size, 1.1)
+        _plain_ticks(left.xaxis)
         left.legend(loc="lower left")
         order = np.argsort(study.profile.straggle_prob)
         right.imshow(straggled(study)[:, order], aspect="auto", cmap=_two_tone(), interpolation="nearest")
@@ -86,6 +89,19 @@ def response_times(study: Study) -> str:
 def _later(count: int) -> FloatArray:
     """Share of a sorted sample that is later than each of its values."""
     return np.asarray(1 - np.arange(1, count + 1) / count)
+
+
+def _plain_ticks(axis: Any) -> None:
+    """Label a short logarithmic axis with plain numbers at 1, 2 and 5, a long one at the powers of ten."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+    low, high = sorted(axis.get_view_interval())
+    decades = np.log10(high / low)
+    axis.set_major_locator(
+        LogLocator(subs=(1, 1.5, 2, 3, 5, 7) if decades < 0.7 else (1, 2, 5) if decades < 2 else (1,))
+    )
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.set_minor_formatter(NullFormatter())
 
 
 def _two_tone() -> Any:
@@ -104,20 +120,14 @@ def deadline(study: Study) -> str:
         if curve is not None:
             finite = np.isfinite(curve.time_to_error)
             left.plot(curve.deadline_s[finite], curve.time_to_error[finite], color=ACCENT, marker=".")
-            left.plot(curve.best_s, curve.time_to_error[curve.best], "o", color=WARM, ms=6)
-            left.annotate(
-                f"{curve.best_s:.4g} s",
-                (curve.best_s, curve.time_to_error[curve.best]),
-                (0, -11),
-                textcoords="offset points",
-                ha="center",
-                va="top",
-                color=WARM,
-            )
-            low = curve.time_to_error[curve.best]
-            left.set_xscale("log")
-            left.set_yscale("log")
-            left.set_ylim(low / 1.6, min(np.max(curve.time_to_error[finite]), 40 * low) * 1.2)
+            least = curve.time_to_error[curve.best]
+            left.plot(curve.best_s, least, "o", color=WARM, ms=6)
+            above = {"xytext": (0, 9), "textcoords": "offset points", "ha": "center", "color": WARM}
+            left.annotate(f"{curve.best_s:.4g} s", (curve.best_s, least), **above)
+            left.set(xscale="log", yscale="log")
+            left.set_ylim(least / 1.3, min(curve.time_to_error[finite].max(), 30 * least) * 1.2)
+            _plain_ticks(left.xaxis)
+            _plain_ticks(left.yaxis)
         left.set(xlabel="deadline (s)", ylabel="deadline × (1 + 1/U)  (s)")
         order = np.argsort(profile.straggle_prob)
         place = np.arange(order.size)
@@ -178,27 +188,28 @@ def curves(experiment: Experiment) -> str:
     """Loss against rounds, simulated seconds and bits, mean and 95 % band over the runs."""
     from figures.style import scheme_style
 
-    best = experiment.problem.regularity.optimal_loss
-    floor = best or 0.0
-    label = "loss above the optimum" if best is not None else "loss"
+    methods = experiment.comparison.methods
+    known = experiment.problem.regularity.optimal_loss
+    least = known if known is not None else min(float(np.nanmin(m.trajectory.loss)) for m in methods)
+    start = float(methods[0].trajectory.loss[:, 0].mean()) - least
 
     def draw(figure: "Figure") -> None:
         panels = figure.subplots(1, 3, sharey=True)
-        for method in experiment.comparison.methods:
+        for method in methods:
             trajectory = method.trajectory
-            mean, low, high = mean_band(np.maximum(trajectory.loss - floor, 1e-300), scale="log")
+            excess = np.maximum(trajectory.loss - least, start * ROUNDING)  # (R, T+1)
+            mean, low, high = mean_band(excess, scale="log")
             style = scheme_style(method.name)
-            marks = max(1, mean.size // 6)
             for axes, across in zip(panels, _across(trajectory), strict=True):
-                axes.plot(across, mean, **style, markevery=marks)
+                axes.plot(across, mean, **style, markevery=max(1, mean.size // 6))
                 axes.fill_between(across, low, high, color=style["color"], alpha=0.15, lw=0)
         for axes, name in zip(panels, ("round", "simulated seconds", "bits that reached the master"), strict=True):
             axes.set(xlabel=name, yscale="log")
-        panels[0].set_ylabel(label)
+        panels[0].set_ylabel("loss above the optimum" if known is not None else "loss above the least seen")
+        panels[0].set_ylim(_floor(experiment, least), 3 * start)
         panels[2].set_xscale("log")
         panels[2].set_xlim(left=_first_bits(experiment))
-        handles, names = panels[0].get_legend_handles_labels()
-        figure.legend(handles, names, loc="outside lower center", ncols=5)
+        figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=5)
 
     return render(experiment.training.problem, f"Training curves on {experiment.training.problem}", (7.16, 3.0), draw)
 
@@ -206,6 +217,12 @@ def curves(experiment: Experiment) -> str:
 def _across(trajectory: Any) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Horizontal coordinates of the three panels: rounds, mean seconds, mean bits."""
     return trajectory.iterations, mean_band(trajectory.seconds)[0], mean_band(trajectory.bits_up)[0]
+
+
+def _floor(experiment: Experiment, least: float) -> float:
+    """Half the least excess of a coded method: the reference may leave the picture downwards, to rounding error."""
+    coded = [each for each in experiment.comparison.methods if each.name != WAIT_FOR_ALL]
+    return min(float(np.nanmin(mean_band(each.trajectory.loss - least)[0])) for each in coded) / 2
 
 
 def _first_bits(experiment: Experiment) -> float:
@@ -229,7 +246,9 @@ def theorem(check: TheoremCheck, name: str) -> str:
             axes.set_ylim(bottom=float(positive.min()) / 3)
         axes.legend(loc="best")
 
-    return render(name, f"{check.verdict.claim.name} against simulation", (3.5, 2.4), draw)
+    return render(
+        name, f"{check.verdict.claim.name}, eq. {check.verdict.claim.equation}, against simulation", (3.5, 2.4), draw
+    )
 
 
 def paper_figure(key: str) -> tuple[str, dict[str, Any]]:

@@ -94,7 +94,7 @@ def _code_rows(design: DesignComparison) -> list[dict[str, Any]]:
     dense = dense_moments(design.optimal.moments, design.spec.n_parts)
     at = next(i for i, row in enumerate(rows) if row["name"] == OPTIMAL)
     busy = int(np.sum(design.optimal.code.bits > 0))
-    rows.insert(at + 1, rows[at] | {"name": "dense", "moments": dense, "load": busy, "max_load": design.spec.n_parts})
+    rows.insert(at + 1, rows[at] | {"name": "dense", "moments": dense, "load": busy})
     return rows
 
 
@@ -103,7 +103,6 @@ def _code_row(name: str, evaluated: Evaluated) -> dict[str, Any]:
         "name": name,
         "moments": evaluated.moments,
         "load": evaluated.code.load,
-        "max_load": int(evaluated.code.placement.load.max()),
         "bits": int(evaluated.code.bits.sum()),
     }
 

@@ -94,8 +94,7 @@ def run_study(log: ResponseLog, config: StudyConfig, *, n_jobs: int, progress: P
     other = compare_designs(profile, replace(spec, allow_idle=not spec.allow_idle), seed=config.seed)
     experiments = []
     for training in config.trainings:
-        progress(f"training {training.problem}: {training.n_runs} runs of {training.n_iters} rounds, every method")
-        experiments.append(_train(training, profile, config, n_jobs))
+        experiments.append(_train(training, profile, config, n_jobs, progress))
     progress("holding Theorems 2 and 3 against simulation")
     checks = _check_theorems(profile, config, n_jobs)
     return Study(config, log, profile, design, other, tuple(experiments), checks, _versions())
@@ -111,8 +110,15 @@ def _spec(config: StudyConfig, n_workers: int, dim: int) -> DesignSpec:
     )
 
 
-def _train(training: Training, profile: StragglerProfile, config: StudyConfig, n_jobs: int) -> Experiment:
+def _train(
+    training: Training, profile: StragglerProfile, config: StudyConfig, n_jobs: int, progress: Progress
+) -> Experiment:
     """Design for the problem's own dimension at the same bits, and train with every code."""
+
+    def done(stage: str, methods: int, total: int) -> None:
+        progress(f"{training.problem}: {stage} {methods} of {total} methods")
+
+    progress(f"{training.problem}: {training.n_runs} runs of {training.n_iters} rounds for every method")
     problem = build_problem(training.problem, config.n_parts, seed=config.seed, n_samples=training.n_samples)
     design = compare_designs(profile, _spec(config, profile.n_workers, problem.dim), seed=config.seed)
     comparison = compare(
@@ -125,6 +131,7 @@ def _train(training: Training, profile: StragglerProfile, config: StudyConfig, n
         seed=config.seed,
         pilot_runs=training.pilot_runs,
         n_jobs=n_jobs,
+        progress=done,
     )
     return Experiment(training, problem, design, comparison, separation(comparison, OPTIMAL))
 

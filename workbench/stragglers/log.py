@@ -17,7 +17,10 @@ from workbench.core.types import FloatArray, IntArray
 
 NEEDED = ("round", "worker", "response_s")
 DEADLINE = "deadline_s"
+SHORTEST_S, LONGEST_S = 1e-12, 1e12  # beyond: another unit, or no response time at all
+MAX_CELLS = 10**7  # of the table rounds x workers
 SHOWN = 8  # groups, values or columns listed in a message
+SHOWN_LENGTH = 40  # characters of a cell quoted in a message
 
 Row = tuple[int, list[str]]  # line number, cells
 
@@ -94,6 +97,11 @@ def _parse(content: bytes, path: str, where: Mapping[str, str]) -> ResponseLog:
                 f"a profile compares {name}s, record at least two"
             )
     _refuse_repeats(round_index * len(workers) + worker_index, chosen, columns, lines, path)
+    if len(rounds) * len(workers) > MAX_CELLS:
+        raise InputError(
+            f"{path}: line {lines[chosen[0]]}: {len(rounds)} rounds of {len(workers)} workers for {len(chosen)} "
+            f"responses, at most {MAX_CELLS} cells fit: number the rounds so that all workers share them"
+        )
     table = np.full((len(rounds), len(workers)), np.inf)  # (rounds, W)
     table[round_index, worker_index] = response_s[chosen]
     n_missing = table.size - len(chosen)
@@ -101,7 +109,17 @@ def _parse(content: bytes, path: str, where: Mapping[str, str]) -> ResponseLog:
     if stated_s is not None:
         stated = float(stated_s[chosen].min())
         latest = stated if n_missing else max(stated, latest)
-    return ResponseLog(table, workers, latest, group, n_missing, Path(path).name, hashlib.sha256(content).hexdigest())
+    if response_s[chosen].min() > latest:
+        raise InputError(
+            f"{path}: line {lines[chosen[0]]}: responses are missing, and none that came did so within the least "
+            f"{DEADLINE}, {latest:g} s: correct it, or leave the column out"
+        )
+    return ResponseLog(table, workers, latest, group, n_missing, _name(path), hashlib.sha256(content).hexdigest())
+
+
+def _name(path: str) -> str:
+    """Return the file's name as text that JSON can hold: bytes that are no UTF-8 are written as escapes."""
+    return Path(path).name.encode(errors="backslashreplace").decode()
 
 
 def _table(content: bytes, path: str) -> tuple[list[str], list[Row]]:
@@ -143,15 +161,16 @@ def _table(content: bytes, path: str) -> tuple[list[str], list[Row]]:
 
 
 def _positive(cells: Sequence[str], lines: IntArray, name: str, path: str) -> FloatArray:
-    """Return the cells as positive finite numbers, shape (N,), or name the first that is none."""
+    """Return the cells as possible numbers of seconds, shape (N,), or name the first that is none."""
     values = np.array([_number(cell) for cell in cells])  # (N,), nan where there is no number
-    bad = ~(np.isfinite(values) & (values > 0))
+    bad = ~((values >= SHORTEST_S) & (values <= LONGEST_S))
     if bad.any():
         index = int(np.argmax(bad))
-        cell = cells[index]
+        cell = cells[index][:SHOWN_LENGTH]
+        odd = f" from {SHORTEST_S:g} to {LONGEST_S:g}" if 0 < values[index] < np.inf else ""
         hint = "leave the row out if the worker never answered" if name == "response_s" else "state it in each row"
         raise InputError(
-            f"{path}: line {lines[index]}: {name} is '{cell}', not a positive finite number of seconds: {hint}"
+            f"{path}: line {lines[index]}: {name} is '{cell}', not a positive finite number of seconds{odd}: {hint}"
         )
     return values
 
