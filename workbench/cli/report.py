@@ -12,7 +12,9 @@ from workbench.core.types import VarianceConstant
 @click.command()
 @click.argument("trace", required=False)
 @click.option("--where", multiple=True, metavar="KEY=VALUE", help="Select a group of the log; repeatable.")
-@click.option("--out", default="report", show_default=True, metavar="DIR", help="Folder for report.html.")
+@click.option(
+    "--out", default="report", show_default=True, metavar="DIR", help="Folder for report.html and its pictures."
+)
 @click.option("--parts", "n_parts", default=64, show_default=True, help="P, parts of the data.")
 @click.option("--dim", default=5_000_000, show_default=True, help="d, coordinates of a gradient.")
 @click.option("--bits", default=4, show_default=True, help="Bits a coordinate and worker, on average.")
@@ -32,7 +34,7 @@ def command(
     seed: int,
     jobs: int,
 ) -> None:
-    """Profile the log TRACE, design, compare, train, judge, and write DIR/report.html.
+    """Profile the log TRACE, design, compare, train, judge, and write DIR/report.html and its pictures.
 
     Without TRACE, the log that travels with the package is used.
     """
@@ -60,5 +62,9 @@ def command(
         click.echo(f"{time.monotonic() - began:6.0f} s  {text}", err=True)
 
     study = run_study(log, config, n_jobs=jobs, progress=progress)
-    write_atomically(folder / "report.html", page.render(study).encode())
+    progress("drawing")
+    pictures = page.draw(study)
+    for name, svg in pictures.svg.items():
+        write_atomically(folder / f"{name}.svg", svg.encode())
+    write_atomically(folder / "report.html", page.render(study, pictures).encode())
     click.echo(f"written to {folder / 'report.html'}")

@@ -50,7 +50,7 @@ def render(name: str, title: str, size: tuple[float, float], draw: Callable[["Fi
 def svg_of(figure: "Figure", name: str, title: str) -> str:
     """Return a finished figure as an inline SVG element."""
     text = StringIO()
-    figure.savefig(text, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
+    figure.savefig(text, format="svg", metadata={"Date": None, "Creator": None})
     svg = text.getvalue()
     svg = svg[svg.index("<svg") :]
     for pattern in (r'\bid="', r"url\(#", r'xlink:href="#', r'(?<!:)href="#'):

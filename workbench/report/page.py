@@ -1,6 +1,7 @@
 """Write a study as one self-contained HTML page."""
 
 import dataclasses
+from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any
 
@@ -12,10 +13,35 @@ from workbench.engine.compare import Method, Separation, mean_band
 from workbench.moments.design_comparison import OPTIMAL, DesignComparison, Evaluated, dense_moments
 from workbench.report import charts
 from workbench.report.study import Experiment, Study
-from workbench.verdicts import logged_independence
+from workbench.verdicts import TheoremCheck, logged_independence
+
+PAPER_FIGURE = "hetero_gc/fig1"
 
 
-def render(study: Study) -> str:
+@dataclass(frozen=True)
+class Pictures:
+    """The report's pictures as SVG, by name, and what the paper's figure says of itself."""
+
+    svg: dict[str, str]
+    paper_figure: dict[str, Any]
+
+
+def draw(study: Study) -> Pictures:
+    """Draw every picture of the report."""
+    paper_figure, facts = charts.paper_figure(PAPER_FIGURE)
+    svg = {
+        "times": charts.response_times(study),
+        "deadline": charts.deadline(study),
+        "allocation": charts.allocation(study),
+        "errors": charts.errors(study.design),
+        "paper_figure": paper_figure,
+    }
+    svg |= {each.training.problem: charts.curves(each) for each in study.experiments}
+    svg |= {_name(check): charts.theorem(check, _name(check)) for check in study.checks}
+    return Pictures(svg, facts)
+
+
+def render(study: Study, pictures: Pictures) -> str:
     """Return the page: text, tables and pictures inline, nothing fetched from anywhere."""
     import jinja2
 
@@ -33,7 +59,6 @@ def render(study: Study) -> str:
     evidence = study.profile.evidence
     if evidence is None:
         raise TypeError("a study's profile is estimated from its log, with evidence")
-    fig1, fig1_facts = charts.paper_figure("hetero_gc/fig1")
     return environment.get_template("page.html.jinja").render(
         study=study,
         config=study.config,
@@ -54,21 +79,19 @@ def render(study: Study) -> str:
         other_idle=int(np.sum(study.other_idle.optimal.code.bits == 0)),
         independence=_independence(study),
         experiments=[_experiment(each) for each in study.experiments],
-        theorems=[
-            {"check": check, "chart": charts.theorem(check, f"theorem{index}")}
-            for index, check in enumerate(study.checks)
-        ],
-        charts={
-            "times": charts.response_times(study),
-            "deadline": charts.deadline(study),
-            "allocation": charts.allocation(study),
-            "errors": charts.errors(study.design),
-        },
-        fig1={"chart": fig1, **fig1_facts},
+        theorems=[{"check": check, "chart": pictures.svg[_name(check)]} for check in study.checks],
+        charts=pictures.svg,
+        fig1=pictures.paper_figure,
         config_json=msgspec.json.format(msgspec.json.encode(study.config), indent=2).decode(),
         where=" ".join(f"--where {key}={value}" for key, value in study.log.group.items()),
         style=files("workbench.report").joinpath("page.css").read_text("utf-8"),
     )
+
+
+def _name(check: TheoremCheck) -> str:
+    """Name a check's picture after its claim and equation: the two step rules share a theorem."""
+    claim = check.verdict.claim
+    return f"{claim.key.replace('/', '_')}_eq{claim.equation}"
 
 
 def number(value: float, digits: int = 4) -> str:
@@ -134,7 +157,6 @@ def _experiment(experiment: Experiment) -> dict[str, Any]:
         "training": experiment.training,
         "problem": experiment.problem,
         "spec": dataclasses.asdict(experiment.design.spec),
-        "chart": charts.curves(experiment),
         "rows": sorted(rows, key=lambda row: row["loss"]),
         "separated": sum(each.is_separated for each in experiment.separations),
     }
