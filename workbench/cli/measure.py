@@ -36,12 +36,17 @@ def command(workers: int, rounds: int, out: str, size: int, spread: float, seed:
     """Train least squares on worker processes and record how long each response takes."""
     check_out(out)
 
+    shown = False
+
     def progress(done: int, loss: float) -> None:
+        nonlocal shown
+        shown = True
         print(f"\rround {done}/{rounds}, loss {loss:.4f}", end="", file=sys.stderr, flush=True)
 
     try:
         response_s = measure(workers, rounds, rows=size, spread=spread, seed=seed, progress=progress)
     finally:
-        print(file=sys.stderr)
+        if shown:
+            print(file=sys.stderr)
     write_atomically(out, log_csv(response_s).encode())
     print(f"{out}: {workers} workers, {rounds} rounds; next: workbench profile {out}")

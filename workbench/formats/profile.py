@@ -178,7 +178,7 @@ def _check_agreement(profile: StragglerProfile, by_delay: FloatArray) -> None:
     """Refuse probabilities that were edited while the delay law beside them was not."""
     rounds = profile.evidence.rounds if profile.evidence else 0
     gap = np.abs(profile.straggle_prob - by_delay)  # (W,)
-    if not gap.max() <= least_prob(rounds, profile.n_workers) + MISFIT:  # a law beyond all numbers gives NaN
+    if gap.max() > least_prob(rounds, profile.n_workers) + MISFIT:
         worst = int(np.argmax(gap))
         when = "without deadline_s" if profile.deadline_s is None else f"at {profile.deadline_s:g} s"
         raise InputError(

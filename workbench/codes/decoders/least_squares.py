@@ -12,8 +12,10 @@ from scipy import sparse
 
 from workbench.core.types import BoolArray, FloatArray
 
-SHIFT = 1e-5  # ridge relative to the mean eigenvalue
-STEPS = 6  # iterated Tikhonov leaves (SHIFT/eigenvalue)^STEPS of each component of the error
+SHIFT = 1e-4  # ridge relative to the mean eigenvalue; 1/SHIFT roundings reach the answer
+STEPS = 12  # iterated Tikhonov leaves (SHIFT/eigenvalue)^STEPS of each component of the error
+SETTLED = 1e-11  # largest last step of a pattern that has converged
+RANK = 1e-10  # singular values below this share of the largest count as zero
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,7 +58,11 @@ class LeastSquaresDecoder:
         a = np.zeros(responded.shape)
         for _ in range(STEPS):
             residual = target - a @ z  # (R, V)
-            a += responded * ((inverse @ residual[:, :, None])[:, :, 0] @ z.T)
+            step = responded * ((inverse @ residual[:, :, None])[:, :, 0] @ z.T)
+            a += step
+        for slow in np.flatnonzero(np.abs(step).max(axis=1) > SETTLED):  # nearly dependent rows: settle by SVD
+            heard = responded[slow]
+            a[slow, heard] = np.linalg.pinv(z[heard].T, rcond=RANK) @ target
         return a
 
     def lifted(self, selection: sparse.csr_array) -> "LeastSquaresDecoder":

@@ -1,0 +1,646 @@
+"""The command line as a user meets it: one line for every mistake, JSON to rely on, nothing half-written."""
+
+import json
+import math
+import os
+import random
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytest
+
+from workbench.cli import main
+from workbench.codes.code import MAX_WORKERS
+from workbench.core.catalogue import codes
+from workbench.core.errors import InputError
+from workbench.core.streams import stream
+from workbench.formats.profile import profile_to_json, read_profile
+from workbench.stragglers.log import read_log
+from workbench.stragglers.profile import estimate_profile
+
+WORKBENCH = Path(sys.executable).parent / "workbench"
+GOOD = "round,worker,response_s\n0,a,1.5\n0,b,2\n1,a,1e3\n1,b,0.25\n"
+NUMBERS = ("--parts", "4", "--dim", "100", "--budget", "16")
+
+
+class Result(NamedTuple):
+    """What a command left behind."""
+
+    code: int
+    out: str
+    err: str
+
+
+Run = Callable[..., Result]
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Return the entry point, called in this process."""
+
+    def call(*arguments: str | Path) -> Result:
+        monkeypatch.setattr(sys, "argv", ["workbench", *map(str, arguments)])
+        capsys.readouterr()
+        try:
+            main()
+            code = 0
+        except SystemExit as stop:
+            code = int(stop.code or 0)
+        return Result(code, *capsys.readouterr())
+
+    return call
+
+
+@pytest.fixture
+def hand(tmp_path: Path) -> Path:
+    path = tmp_path / "hand.json"
+    path.write_text('{"version": 1, "straggle_prob": [0.05, 0.2, 0.4]}')
+    return path
+
+
+def process(*arguments: str | Path, env: dict[str, str] | None = None) -> Result:
+    """Run the command as a user does."""
+    done = subprocess.run(
+        [WORKBENCH, *arguments], capture_output=True, text=True, check=False, env=os.environ | (env or {})
+    )
+    return Result(done.returncode, done.stdout, done.stderr)
+
+
+def mistake(result: Result, message: str) -> None:
+    """Check for exit code 2 and one line on stderr that matches `message`, and nothing else."""
+    assert (result.code, result.out, result.err.count("\n")) == (2, "", 1), result.err
+    assert result.err.startswith("workbench: ")
+    assert re.search(message, result.err), result.err
+    assert len(result.err) < 700
+
+
+def strict(text: str) -> Any:
+    """Read JSON, refusing NaN and Infinity, which Python's reader would let pass."""
+
+    def refuse(name: str) -> None:
+        raise AssertionError(f"{name} is no JSON")
+
+    return json.loads(text, parse_constant=refuse)
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    return {each.name: each.read_bytes() for each in folder.iterdir() if each.is_file()}
+
+
+# ---- bad logs -------------------------------------------------------------------------------------------
+
+LOGS: dict[str, tuple[bytes, int, str]] = {
+    "empty file": (b"", 1, "the file is empty: it needs the columns round, worker, response_s"),
+    "header only": (b"round,worker,response_s\n", 1, "no response: add one row"),
+    "missing column": (GOOD.replace("response_s", "seconds").encode(), 1, "column 'response_s' is missing .*name the"),
+    "NaN": (GOOD.replace("1.5", "NaN").encode(), 2, "response_s is 'NaN', not a positive finite .*: leave the row out"),
+    "infinite": (GOOD.replace("0.25", "inf").encode(), 5, "response_s is 'inf'.*: leave the row out"),
+    "negative": (GOOD.replace("0.25", "-1").encode(), 5, "response_s is '-1'.*: leave the row out"),
+    "zero": (GOOD.replace("0.25", "0").encode(), 5, "response_s is '0'.*: leave the row out"),
+    "text": (GOOD.replace("0.25", "fast").encode(), 5, "response_s is 'fast'.*: leave the row out"),
+    "long text": (GOOD.replace("0.25", "x" * 9999).encode(), 5, "response_s is 'x{40}'"),
+    "control characters": (GOOD.replace("0.25", "\x1b[31m").encode(), 5, r"response_s is '\\x1b\[31m'"),
+    "no response time": (GOOD.replace("0.25", "1e300").encode(), 5, "'1e300', .* from 1e-12 to 1e\\+12"),
+    "twice": (GOOD.encode() + b"0,b,3\n", 6, "worker 'b' is already in round '0' on line 3: keep one"),
+    "one worker": (b"round,worker,response_s\n0,a,1\n1,a,1\n", 2, "the only worker is 'a'.*at least two"),
+    "one round": (b"round,worker,response_s\n0,a,1\n0,b,1\n", 2, "the only round is '0'.*at least two"),
+    "binary": (b"\x7fELF\x02\x01\x00\x00", 1, "this is a binary file: give a CSV"),
+    "UTF-16": (GOOD.encode("utf-16"), 1, "binary file: give a CSV"),
+    "PNG": (b"\x89PNG\r\n\x1a\n", 1, "not UTF-8 text: save the CSV as UTF-8"),
+    "all too late": (
+        b"round,worker,response_s,deadline_s\n0,a,9,1\n1,b,9,1\n",
+        2,
+        "none .* within the least deadline_s",
+    ),
+    "ids for rounds": (
+        b"round,worker,response_s\n" + b"".join(b"%d,%d,1\n" % (i, i) for i in range(4000)),
+        2,
+        "4000 rounds of 4000 workers for 4000 responses.*: number the rounds",
+    ),
+}
+
+
+@pytest.mark.parametrize(("content", "line", "message"), LOGS.values(), ids=LOGS)
+def test_bad_logs(run: Run, tmp_path: Path, content: bytes, line: int, message: str) -> None:
+    (tmp_path / "log.csv").write_bytes(content)
+    (tmp_path / "old.json").write_bytes(b"old")
+    before = files(tmp_path)
+    place = f"^workbench: {re.escape(str(tmp_path / 'log.csv'))}: line {line}: .*"
+    for command in (["profile"], ["design", *NUMBERS]):
+        for out in ("new.json", "old.json"):
+            mistake(run(*command, tmp_path / "log.csv", "--out", tmp_path / out, "--json"), place + message)
+    assert files(tmp_path) == before
+
+
+def test_unreadable_paths(run: Run, tmp_path: Path) -> None:
+    for path in (tmp_path, tmp_path / "absent.csv", tmp_path / "absent" / "log.csv", tmp_path / ("x" * 300)):
+        for command in (["profile"], ["design", *NUMBERS]):
+            mistake(run(*command, path), "cannot be read .*: give the path of a CSV file")
+    for path in (tmp_path, tmp_path / "absent.json"):
+        mistake(run("simulate", "--code", path), "cannot be read .*: give the path of a code.json")
+    mistake(run("design", tmp_path / "absent.json", *NUMBERS), "cannot be read .*: give the path of a profile.json")
+
+
+def test_a_log_that_may_not_be_read(tmp_path: Path, run: Run) -> None:
+    path = tmp_path / "log.csv"
+    path.write_text(GOOD)
+    path.chmod(0)
+    if os.access(path, os.R_OK):
+        pytest.skip("the superuser may read everything")
+    mistake(run("profile", path), "cannot be read .Permission denied.")
+
+
+PROFILES: dict[str, tuple[str, str]] = {
+    "probability 1": ('{"version": 1, "straggle_prob": [0.1, 1]}', r"straggle_prob\[1\] is 1.0, not in \[0, 1\): drop"),
+    "probability -1": ('{"version": 1, "straggle_prob": [-1, 0]}', r"straggle_prob\[0\] is -1.0, not in \[0, 1\)"),
+    "unknown version": (
+        '{"version": 7, "straggle_prob": [0.1]}',
+        r"version 7 is unknown - at `\$.version`: .*version 1",
+    ),
+    "NaN": ('{"version": 1, "straggle_prob": [NaN]}', "malformed: .*see `workbench schema profile`"),
+    "empty": ("", "the file is empty: see `workbench schema profile`"),
+    "a CSV": (GOOD, "malformed"),
+    "too many": (json.dumps({"version": 1, "straggle_prob": [0.1] * (MAX_WORKERS + 1)}), f"at most {MAX_WORKERS}"),
+}
+
+
+@pytest.mark.parametrize(("content", "message"), PROFILES.values(), ids=PROFILES)
+def test_bad_profiles(run: Run, tmp_path: Path, content: str, message: str) -> None:
+    (tmp_path / "p.json").write_text(content)
+    result = run("design", tmp_path / "p.json", "--parts", "4", "--dim", "9", "--budget", "99999", "--out", "c.json")
+    mistake(result, message)
+    assert files(tmp_path).keys() == {"p.json"}
+
+
+# ---- bad options ----------------------------------------------------------------------------------------
+
+DESIGN = ("design", "{hand}", *NUMBERS)
+SIMULATE = ("simulate", "--code", "{code}", "--runs", "2", "--iterations", "3")
+MEASURE = ("measure", "--workers", "2", "--rounds", "2", "--out", "{new}")
+BELOW = r"is not in the range .*See `workbench \w+ --help`"
+
+OPTIONS: dict[str, tuple[tuple[str, ...], str]] = {
+    "zero parts": ((*DESIGN, "--parts", "0"), f"'--parts': 0 {BELOW}"),
+    "negative parts": ((*DESIGN, "--parts", "-1"), f"'--parts': -1 {BELOW}"),
+    "half a part": ((*DESIGN, "--parts", "1.5"), "'--parts': '1.5' is not a valid integer"),
+    "10^9 parts": ((*DESIGN, "--parts", "1000000000"), "take at most 3333333 parts"),
+    "zero dim": ((*DESIGN, "--dim", "0"), f"'--dim': 0 {BELOW}"),
+    "dim 10^30": ((*DESIGN, "--dim", "1" + "0" * 30), f"'--dim': 10+ {BELOW}"),
+    "zero budget": ((*DESIGN, "--budget", "0"), f"'--budget': 0 {BELOW}"),
+    "budget below minimum": ((*DESIGN, "--budget", "5"), "budget 5 is below the minimum of 6 .*--allow-idle"),
+    "budget below idle minimum": ((*DESIGN, "--budget", "1", "--allow-idle"), "below the minimum of 2 .*: raise"),
+    "no replication": ((*DESIGN, "--replication", "0"), f"'--replication': 0 {BELOW}"),
+    "unknown constant": ((*DESIGN, "--variance-constant", "x"), "'x' is not one of 'tight', 'paper', 'qsgd'"),
+    "negative seed": ((*DESIGN, "--seed", "-1"), f"'--seed': -1 {BELOW}"),
+    "huge seed": ((*DESIGN, "--seed", "1" + "0" * 30), f"'--seed': 10+ {BELOW}"),
+    "deadline of a hand-written profile": ((*DESIGN, "--deadline", "2"), "no delay law for 2 s: leave --deadline out"),
+    "auto deadline of a profile": ((*DESIGN, "--deadline", "auto"), "needs a log.*: give seconds"),
+    "where of a profile": ((*DESIGN, "--where", "load=1"), "selects in a log.*: leave it out"),
+    "where of nothing": (("design", *NUMBERS, "--where", "load=1"), "name its file too"),
+    "absent parts": (("design", "{hand}", "--dim", "1", "--budget", "9"), "Missing option '--parts'"),
+    "over its input": ((*DESIGN, "--out", "{hand}"), "would replace the input .*: choose another file"),
+    "no directory": ((*DESIGN, "--out", "{hand}/x"), "its directory does not exist: make it first"),
+    "no name": ((*DESIGN, "--out", ""), "--out '': .* choose another"),
+    "two logs": (("profile", "a.csv", "b.csv"), r"unexpected extra argument"),
+    "profile where": (("profile", "{log}", "--where", "load"), "--where load: write --where column=value"),
+    "profile unknown key": (("profile", "{log}", "--where", "a=1"), "no grouping column 'a' to select by"),
+    "profile twice": (("profile", "{log}", "--where", "a=1", "--where", "a=2"), "a is chosen twice: keep one"),
+    "profile over its input": (("profile", "{log}", "--out", "{log}"), "would replace the input"),
+    "profile deadline 0": (("profile", "{log}", "--deadline", "0"), "--deadline 0: give a number of seconds .*auto"),
+    "profile deadline nan": (("profile", "{log}", "--deadline", "nan"), "--deadline nan: give"),
+    "profile deadline inf": (("profile", "{log}", "--deadline", "inf"), "--deadline inf: give"),
+    "profile deadline soon": (("profile", "{log}", "--deadline", "soon"), "--deadline soon: give"),
+    "profile deadline 1e-9": (("profile", "{log}", "--deadline", "1e-9"), "no worker ever answered .*: give a later"),
+    "profile seed": (("profile", "{log}", "--seed", "-1"), BELOW),
+    "no runs": ((*SIMULATE, "--runs", "0"), f"'--runs': 0 {BELOW}"),
+    "no iterations": ((*SIMULATE, "--iterations", "0"), f"'--iterations': 0 {BELOW}"),
+    "no jobs": ((*SIMULATE, "--jobs", "0"), f"'--jobs': 0 {BELOW}"),
+    "all jobs": ((*SIMULATE, "--jobs", "-1"), f"'--jobs': -1 {BELOW}"),
+    "simulate seed": ((*SIMULATE, "--seed", "-1"), f"'--seed': -1 {BELOW}"),
+    "unknown problem": ((*SIMULATE, "--problem", "x"), "'x' is not one of 'least-squares', 'softmax-regression'"),
+    "simulate over its input": ((*SIMULATE, "--out", "{code}"), "would replace the input"),
+    "simulate nothing": (("simulate",), "Missing option '--code'"),
+    "simulate a profile": (
+        ("simulate", "--code", "{hand}"),
+        "unknown field `straggle_prob`: see `workbench schema code`",
+    ),
+    "no images": ((*SIMULATE, "--problem", "softmax-regression"), "run `workbench data fetch mnist`"),
+    "one process": ((*MEASURE, "--workers", "1"), f"'--workers': 1 {BELOW}"),
+    "10^9 processes": ((*MEASURE, "--workers", "1000000000"), f"'--workers': 10+ {BELOW}"),
+    "one measured round": ((*MEASURE, "--rounds", "1"), f"'--rounds': 1 {BELOW}"),
+    "little data": ((*MEASURE, "--size", "10"), "fewer than 250 features: raise --size"),
+    "spread below 1": ((*MEASURE, "--spread", "0.5"), f"'--spread': 0.5 {BELOW}"),
+    "spread nan": ((*MEASURE, "--spread", "nan"), "spread is nan"),
+    "measure seed": ((*MEASURE, "--seed", "-1"), BELOW),
+    "measure nowhere": (("measure", "--out", "{hand}/x"), "its directory does not exist"),
+    "figure": (("figures", "hetero_gc/fig99"), "unknown figure 'hetero_gc/fig99': choose one of hetero_gc/fig1"),
+    "figure seed": (("figures", "--seed", "-1"), BELOW),
+    "figure place": (("figures", "--out", "{hand}/x"), "cannot be made a directory .*: choose another --out"),
+    "data set": (("data", "fetch", "mnits"), "unknown data set 'mnits': choose one of mnist"),
+    "data what": (("data",), "Missing command. See `workbench data --help`"),
+    "schema of what": (("schema", "log"), "'log' is not one of 'profile', 'code'"),
+    "command": (("desing",), "No such command 'desing'.*See `workbench --help`"),
+    "option": (("profile", "--jsn"), "No such option.*--jsn"),
+}
+
+
+@pytest.fixture(scope="session")
+def code(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("code")
+    (folder / "p.json").write_text('{"version": 1, "straggle_prob": [0.05, 0.2, 0.4], "deadline_s": 2}')
+    result = process("design", folder / "p.json", *NUMBERS, "--out", folder / "code.json")
+    assert result.err == ""
+    return folder / "code.json"
+
+
+@pytest.mark.parametrize(("arguments", "message"), OPTIONS.values(), ids=OPTIONS)
+def test_bad_options(
+    run: Run,
+    hand: Path,
+    code: Path,
+    tmp_path: Path,
+    arguments: tuple[str, ...],
+    message: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("WORKBENCH_CACHE", str(tmp_path / "nothing"))
+    log = tmp_path / "log.csv"
+    log.write_text(GOOD)
+    before = files(tmp_path), code.read_bytes()
+    places = {"hand": hand, "log": log, "code": code, "new": tmp_path / "new"}
+    mistake(run(*(each.format_map(places) for each in arguments)), message)
+    assert (files(tmp_path), code.read_bytes()) == before
+
+
+# ---- JSON that others rely on ---------------------------------------------------------------------------
+
+DESIGN_KEYS: dict[str, type | tuple[type, ...]] = {
+    "bits": list,
+    "straggle_prob": list,
+    "utility": float,
+    "utility_upper_bound": float,
+    "residual_bound": float,
+    "nnz": int,
+    "load": float,
+    "deadline_s": (float, type(None)),
+    "baselines": dict,
+}
+FIGURES = {
+    "bias": float,
+    "mse_aligned": float,
+    "mse_orthonormal": float,
+    "worst_case": float,
+    "load": float,
+    "bits": int,
+}
+
+
+def check_design(printed: Any, n_parts: int, budget: int) -> None:
+    """Check keys, types and what the numbers promise about each other."""
+    for name, kind in DESIGN_KEYS.items():
+        assert isinstance(printed[name], kind), name
+    n_workers = len(printed["straggle_prob"])
+    bits = np.array(printed["bits"])
+    assert (len(bits), printed["workers"]) == (n_workers, n_workers)
+    assert bits.sum() <= budget
+    assert set(bits.tolist()) <= {0, *range(2, 33)}
+    assert all(0 <= p < 1 for p in printed["straggle_prob"])
+    assert printed["nnz"] <= n_workers + n_parts - 1
+    assert printed["load"] == printed["nnz"] / n_parts
+    assert printed["utility_upper_bound"] >= printed["utility"] > 0
+    # Relative rounding of sums of a few hundred positive terms.
+    assert math.isclose(printed["residual_bound"], n_parts**2 / printed["utility"], rel_tol=1e-12)
+    assert math.isclose(printed["worst_case"], printed["residual_bound"], rel_tol=1e-9)
+    assert printed["bias"] < 1e-9
+    assert printed["baselines"].keys() == codes().keys() - {"optimally_structured"}
+    for baseline in printed["baselines"].values():
+        for name, kind in FIGURES.items():
+            assert isinstance(baseline[name], kind), name
+        assert baseline["bits"] <= max(budget, n_workers)  # 1-bit gradient code spends one a worker, come what may
+        assert baseline["worst_case"] >= max(baseline["mse_aligned"], baseline["mse_orthonormal"]) * (1 - 1e-3)
+
+
+def check_profile(printed: Any) -> None:
+    n_workers = printed["workers"]
+    assert (printed["version"], len(printed["straggle_prob"]), len(printed["fits"])) == (1, n_workers, n_workers)
+    assert all(0 <= p < 1 for p in printed["straggle_prob"])
+    assert isinstance(printed["rounds"], int)
+    assert printed["deadline_s"] > 0
+    low, high = np.array(printed["interval"])
+    assert np.all((low >= 0) & (low <= high) & (high <= 1))
+    for fit in printed["fits"]:
+        assert isinstance(fit["family"], str)
+        assert fit["parameters"]
+        assert 0 <= fit["ks_p_value"] <= 1
+        assert 0 <= fit["ks_distance"] <= 1
+
+
+def test_the_embedded_log_end_to_end(tmp_path: Path) -> None:
+    """As processes: profile --json > p.json, then design p.json; and the same seed prints the same bytes."""
+    first = process("profile", "--json")
+    assert (first.code, first.err) == (0, "")
+    check_profile(strict(first.out))
+    (tmp_path / "p.json").write_text(first.out)
+    arguments = ("--parts", "64", "--dim", "5000000", "--budget", "64", "--json")
+    runs = [process("design", tmp_path / "p.json", *arguments, "--out", tmp_path / f"{i}.json") for i in range(2)]
+    assert (runs[0].code, runs[0].err) == (0, "")
+    assert runs[0] == runs[1]
+    assert (tmp_path / "0.json").read_bytes() == (tmp_path / "1.json").read_bytes()
+    check_design(strict(runs[0].out), 64, 64)
+    assert strict(runs[0].out)["straggle_prob"] == strict(first.out)["straggle_prob"]
+    assert files(tmp_path).keys() == {"p.json", "0.json", "1.json"}
+
+
+def test_profile_is_the_same_again_for_the_same_seed(run: Run) -> None:
+    first, again, other = (run("profile", "--json", "--seed", seed).out for seed in ("3", "3", "4"))
+    assert first == again
+    assert first != other
+
+
+def test_the_real_log(run: Run, canada_log: Path, tmp_path: Path) -> None:
+    path = tmp_path / "profile.json"
+    profiled = run("profile", canada_log, "--where", "load=0.5", "--deadline", "1.3", "--json", "--out", path)
+    assert (profiled.code, profiled.err) == (0, "")
+    printed = strict(profiled.out)
+    check_profile(printed)
+    assert (printed["workers"], printed["rounds"], printed["deadline_s"]) == (256, 30, 1.3)
+    arguments = ("--parts", "64", "--dim", "5000000", "--budget", "1024", "--json")
+    designed = run("design", path, *arguments)
+    assert (designed.code, designed.err) == (0, "")
+    check_design(strict(designed.out), 64, 1024)
+    assert strict(designed.out)["straggle_prob"] == printed["straggle_prob"]
+
+
+def test_a_log_of_several_groups_lists_what_to_paste(run: Run, canada_log: Path) -> None:
+    result = run("profile", canada_log)
+    mistake(result, r"5 groups of responses, choose one .*--where load=0.5, --where load=")
+    pasted = re.findall(r"--where \S+?(?=,|$)", result.err.strip())
+    assert len(pasted) == 5
+    for each in pasted:
+        log = read_log(canada_log, dict([shlex.split(each)[1].split("=", 1)]))
+        assert (log.n_rounds, log.n_workers) == (30, 256)
+
+
+# ---- what real logs contain -----------------------------------------------------------------------------
+
+
+def write_log(path: Path, skip: int = 0, outlier: float = 1.0) -> Path:
+    """Write 12 rounds of 5 workers, without the last `skip` rows, the first response times `outlier`."""
+    times = 1 + stream(0, "test/log").random((12, 5))
+    times[0, 0] *= outlier
+    rows = [f"{r},{w},{times[r, w]}" for r in range(12) for w in range(5)]
+    path.write_text("\n".join(["round,worker,response_s", *rows[: len(rows) - skip], ""]))
+    return path
+
+
+def test_outliers_of_a_thousand_times_are_survived(run: Run, tmp_path: Path) -> None:
+    plain, wild = (
+        strict(run("profile", write_log(tmp_path / "log.csv", outlier=outlier), "--deadline", "1.9", "--json").out)
+        for outlier in (1.0, 1000.0)
+    )
+    assert np.abs(np.subtract(wild["straggle_prob"], plain["straggle_prob"])).max() < 0.1
+
+
+def test_missing_responses_are_counted_and_reported(run: Run, tmp_path: Path) -> None:
+    log = write_log(tmp_path / "log.csv", skip=3)
+    assert strict(run("profile", log, "--json").out)["n_missing"] == 3
+    shown = run("profile", log).out
+    assert "5 workers, 12 rounds, 3 responses missing" in shown
+    assert "a missing response counts as later" in shown
+    mistake(run("profile", log, "--deadline", "50"), "3 responses are missing, known only to be later than .* s: give")
+
+
+def test_names_are_shown_as_they_are(run: Run, tmp_path: Path) -> None:
+    """Brackets are markup to the printer of tables, and a file's name need not be text."""
+    log = write_log(tmp_path / "a[red].csv")
+    log.write_text(log.read_text().replace("\n", ",[/red]\n").replace("response_s,[/red]", "response_s,[x]"))
+    result = run("profile", log)
+    assert (result.code, result.err) == (0, "")
+    assert "a[red].csv [x]=[/red]" in result.out
+    odd = tmp_path / os.fsdecode(b"\xff.csv")
+    try:
+        write_log(odd)
+    except OSError:
+        pytest.skip("this file system wants names of text")
+    assert strict(run("profile", odd, "--json").out)["source"] == "\\udcff.csv"
+    odd.unlink()
+    mistake(run("profile", odd), r"\\udcff.csv: cannot be read")
+
+
+# ---- designs --------------------------------------------------------------------------------------------
+
+CHOICES: dict[str, tuple[str, ...]] = {
+    "plain": (),
+    "idle": ("--allow-idle",),
+    "idle, one worker paid": ("--allow-idle", "--budget", "2"),
+    "idle, an odd bit": ("--allow-idle", "--budget", "5"),
+    "paper's constant": ("--variance-constant", "paper"),
+    "QSGD's constant": ("--variance-constant", "qsgd"),
+    "replication 1": ("--replication", "1"),
+    "replication above W": ("--replication", "50"),
+    "one part": ("--parts", "1"),
+    "fewer parts than workers": ("--parts", "2"),
+    "many parts": ("--parts", "50"),
+    "one coordinate": ("--dim", "1"),
+    "10^12 coordinates": ("--dim", "1000000000000"),
+    "least budget": ("--budget", "6"),
+    "all the bits": ("--budget", "96"),
+    "more than all": ("--budget", "97"),
+    "budget 10^9": ("--budget", "1000000000"),
+    "largest seed": ("--seed", str(2**63 - 1)),
+}
+
+
+@pytest.mark.parametrize("choice", CHOICES.values(), ids=CHOICES)
+def test_designs(run: Run, hand: Path, tmp_path: Path, choice: tuple[str, ...]) -> None:
+    out = tmp_path / "code.json"
+    result = run("design", hand, *NUMBERS, *choice, "--json", "--out", out)
+    assert (result.code, result.err) == (0, "")
+    printed = strict(result.out)
+    check_design(printed, printed["spec"]["n_parts"], printed["spec"]["bit_budget"])
+    assert strict(out.read_text())["bits"] == printed["bits"]
+    if "--allow-idle" not in choice:
+        assert min(printed["bits"]) >= 2
+    table = run("design", hand, *NUMBERS, *choice)
+    assert (table.code, table.err) == (0, "")
+    assert f"worst-case error P²/U = {printed['residual_bound']:.6g}" in table.out
+
+
+def test_two_workers_of_a_log_at_a_stated_deadline(run: Run, tmp_path: Path) -> None:
+    log = tmp_path / "log.csv"
+    log.write_text(GOOD)
+    result = run("design", log, *NUMBERS, "--deadline", "1.9", "--json")
+    assert (result.code, result.err) == (0, "")
+    printed = strict(result.out)
+    check_design(printed, 4, 16)
+    assert printed["deadline_s"] == 1.9
+
+
+def test_a_profile_at_another_deadline(run: Run, tmp_path: Path) -> None:
+    """By way of profile.json or straight from the log, the probabilities are the same."""
+    log, path = write_log(tmp_path / "log.csv"), tmp_path / "profile.json"
+    assert run("profile", log, "--out", path, "--deadline", "1.5").code == 0
+    ways = (run("design", source, *NUMBERS, "--deadline", "1.7", "--json").out for source in (path, log))
+    by_profile, by_log = (strict(each) for each in ways)
+    assert by_profile["straggle_prob"] == by_log["straggle_prob"]
+    assert by_profile["deadline_s"] == 1.7
+
+
+# ---- simulations ----------------------------------------------------------------------------------------
+
+
+def test_simulate(run: Run, code: Path, tmp_path: Path) -> None:
+    """The JSON's keys; the same bytes from here and from elsewhere, for any number of processes, file or screen."""
+    common = ("simulate", "--code", code, "--runs", "2", "--iterations", "8", "--json")
+    one = process(*common, "--jobs", "1", "--out", tmp_path / "1.json")
+    two = run(*common, "--jobs", "2", "--out", tmp_path / "2.json")
+    assert (one.code, one.err) == (0, "")
+    assert one == two
+    assert (tmp_path / "1.json").read_text() + "\n" == one.out
+    assert files(tmp_path).keys() == {"1.json", "2.json"}
+    printed = strict(one.out)
+    assert printed["problem"] == "least-squares"
+    assert printed["methods"].keys() == {*codes(), "wait_for_all"}
+    for method in printed["methods"].values():
+        points = len(method["iterations"])
+        assert (method["iterations"][0], method["iterations"][-1]) == (0, 8)
+        curves = [method[name] for name in ("seconds", "bits_up")] + [
+            method["loss"][n] for n in ("mean", "low", "high")
+        ]
+        assert [len(curve) for curve in curves] == [points] * 5
+        assert method["step_size"] > 0
+        assert method["bits_up"] == sorted(method["bits_up"])
+    assert {each["name"] for each in printed["separation"]} == printed["methods"].keys() - {"optimally_structured"}
+
+
+def test_one_run_has_no_band(run: Run, code: Path) -> None:
+    result = run("simulate", "--code", code, "--runs", "1", "--iterations", "1", "--jobs", "1", "--json")
+    assert (result.code, result.err) == (0, "")
+    printed = strict(result.out)
+    assert printed["methods"]["osgc"]["loss"]["low"][-1] is None
+    assert not any(each["is_separated"] for each in printed["separation"])
+
+
+def test_a_code_called_like_a_baseline(run: Run, code: Path, tmp_path: Path) -> None:
+    for name in ("osgc", "wait_for_all"):
+        (tmp_path / "c.json").write_text(code.read_text().replace("optimally_structured", name))
+        mistake(
+            run("simulate", "--code", tmp_path / "c.json"), f"c.json: the family '{name}' is a baseline here: rename"
+        )
+
+
+# ---- as processes ---------------------------------------------------------------------------------------
+
+
+def test_mistakes_of_real_processes(tmp_path: Path) -> None:
+    (tmp_path / "log.csv").write_text(GOOD.replace("0.25", "-1"))
+    result = process("design", tmp_path / "log.csv", *NUMBERS, "--out", tmp_path / "code.json")
+    mistake(result, r"log.csv: line 5: response_s is '-1'")
+    mistake(process("design", tmp_path / "log.csv", "--parts", "x"), "'x' is not a valid integer")
+    assert files(tmp_path).keys() == {"log.csv"}
+
+
+def test_without_arguments_there_is_help() -> None:
+    plain, asked = process(), process("--help")
+    assert plain == asked
+    assert (plain.code, plain.err) == (0, "")
+    assert "Usage: workbench" in plain.out
+
+
+def test_a_reader_that_leaves_early_is_no_mistake() -> None:
+    done = subprocess.run(
+        f"{shlex.quote(str(WORKBENCH))} schema profile | head -c 10",
+        shell=True,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stderr == ""
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no device that is always full")
+def test_a_full_disk_is_one_line() -> None:
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [WORKBENCH, "schema", "code"], stdout=full, stderr=subprocess.PIPE, text=True, check=False
+        )
+    mistake(Result(done.returncode, "", done.stderr), "the output cannot be written .No space left on device.")
+
+
+def test_a_terminal_of_few_letters(hand: Path) -> None:
+    for arguments in (("design", hand, *NUMBERS), ("schema", "code")):
+        result = process(*arguments, env={"PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"})
+        assert (result.code, result.err) == (0, "")
+
+
+# ---- a hostile user -------------------------------------------------------------------------------------
+
+ODD = ("0", "-1", "nan", "inf", "1e308", "5e-324", "", "x", "0x10", " 2 ", "1e3", '"', '"1"', "\0", "é", "[/b]", "\r")
+
+
+def odd_logs(n_logs: int) -> Iterator[bytes]:
+    """Yield small logs with gaps, ties and outliers, most of them damaged in one or two places."""
+    for index in range(n_logs):
+        rng = random.Random(index)
+        n_rounds, n_workers, kind = rng.choice([1, 2, 3, 5]), rng.choice([1, 2, 3, 7]), rng.randrange(4)
+        draw: Callable[[], float] = (
+            lambda rng=rng: rng.expovariate(1) + 0.1,
+            lambda: 1.0,
+            lambda rng=rng: float(rng.choice([1, 2, 1000])),
+            lambda rng=rng: 10 ** rng.uniform(-12, 12),
+        )[kind]
+        cells = [[str(r), str(w), repr(draw())] for r in range(n_rounds) for w in range(n_workers)]
+        gaps = rng.choice([0, 0, 0.2, 0.6])
+        rows = [row for row in cells if rng.random() >= gaps]
+        header = ["round", "worker", "response_s"]
+        if rng.random() < 0.3:
+            header.append(rng.choice(["deadline_s", "load"]))
+            rows = [[*row, rng.choice(["1", "1", "5"])] for row in rows]
+        for _ in range(rng.choice([0, 1, 1, 2]) if rows else 0):
+            row = rng.choice(rows)
+            match rng.randrange(5):
+                case 0:
+                    row[rng.randrange(len(row))] = rng.choice(ODD)
+                case 1:
+                    rows.append(list(row))
+                case 2:
+                    rows.remove(row)
+                    if not rows:
+                        break
+                case 3:
+                    row.append("1")
+                case _:
+                    row[-1] = ""
+        content = "\n".join(",".join(row) for row in [header, *rows]).encode()
+        if rng.random() < 0.1:
+            place = rng.randrange(len(content))
+            content = content[:place] + bytes([rng.randrange(256)]) + content[place + 1 :]
+        yield content
+
+
+def test_a_damaged_log_is_read_or_refused(tmp_path: Path) -> None:
+    """1500 logs: a profile that JSON can hold, or one line; every 40th that is read goes all the way."""
+    path, again = tmp_path / "log.csv", tmp_path / "profile.json"
+    complaints, logs = [], 0
+    for content in odd_logs(1500):
+        path.write_bytes(content)
+        try:
+            log = read_log(path)
+        except InputError as error:
+            complaints.append(str(error))
+            continue
+        logs += 1
+        if logs % 40:
+            continue
+        profile = estimate_profile(log, n_draws=4, n_simulated=3, n_deadlines=10)
+        again.write_bytes(profile_to_json(profile))
+        assert profile_to_json(read_profile(again)) == again.read_bytes()
+    assert min(logs, len(complaints)) > 250
+    assert all(line.startswith(f"{path}: line ") for line in complaints)
+    assert not any("\n" in line for line in complaints)
