@@ -221,6 +221,26 @@ def mean_band(
     return mean, mean - half, mean + half
 
 
+@dataclass(frozen=True)
+class Cost:
+    """What it took until the mean loss was reached."""
+
+    rounds: int
+    seconds: float
+    bits_up: float
+
+
+def cost_to_reach(method: Method, loss: float) -> Cost | None:
+    """Return the mean cost at the first checkpoint whose mean loss is at most `loss`; None if there is none."""
+    trajectory = method.trajectory
+    reached = np.flatnonzero(mean_band(trajectory.loss)[0] <= loss)
+    if reached.size == 0:
+        return None
+    at = reached[0]
+    seconds, bits_up = (float(mean_band(values)[0][at]) for values in (trajectory.seconds, trajectory.bits_up))
+    return Cost(int(trajectory.iterations[at]), seconds, bits_up)
+
+
 def separation(
     comparison: Comparison, base: str = "optimally_structured", *, level: float = 0.05
 ) -> tuple[Separation, ...]:

@@ -1,6 +1,5 @@
 """Write a study as one self-contained HTML page."""
 
-import dataclasses
 from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any
@@ -9,10 +8,12 @@ import msgspec
 import numpy as np
 
 from workbench.core.claims import Assumption
-from workbench.engine.compare import Method, Separation, mean_band
+from workbench.engine.compare import Method, Separation, cost_to_reach, mean_band
+from workbench.engine.loop import WAIT_FOR_ALL
 from workbench.moments.design_comparison import OPTIMAL, DesignComparison, Evaluated, dense_moments
 from workbench.report import charts
 from workbench.report.study import Experiment, Study
+from workbench.stragglers.log import embedded_log
 from workbench.verdicts import TheoremCheck, logged_independence
 
 PAPER_FIGURE = "hetero_gc/fig1"
@@ -59,6 +60,7 @@ def render(study: Study, pictures: Pictures) -> str:
     evidence = study.profile.evidence
     if evidence is None:
         raise TypeError("a study's profile is estimated from its log, with evidence")
+    experiments = [_experiment(each) for each in study.experiments]
     return environment.get_template("page.html.jinja").render(
         study=study,
         config=study.config,
@@ -78,11 +80,17 @@ def render(study: Study, pictures: Pictures) -> str:
         other=study.other_idle,
         other_idle=int(np.sum(study.other_idle.optimal.code.bits == 0)),
         independence=_independence(study),
-        experiments=[_experiment(each) for each in study.experiments],
+        experiments=experiments,
+        waiting_wins=[
+            each["training"].problem
+            for each in experiments
+            if each["waiting"] and each["waiting"].seconds < each["optimal"].seconds
+        ],
         theorems=[{"check": check, "chart": pictures.svg[_name(check)]} for check in study.checks],
         charts=pictures.svg,
         fig1=pictures.paper_figure,
         config_json=msgspec.json.format(msgspec.json.encode(study.config), indent=2).decode(),
+        trace="" if study.log.sha256 == embedded_log().sha256 else study.log.source,
         where=" ".join(f"--where {key}={value}" for key, value in study.log.group.items()),
         style=files("workbench.report").joinpath("page.css").read_text("utf-8"),
     )
@@ -152,23 +160,25 @@ def _independence(study: Study) -> Assumption | None:
 def _experiment(experiment: Experiment) -> dict[str, Any]:
     """The picture and the table of one problem, best method first."""
     apart = {each.name: each for each in experiment.separations}
-    rows = [_method_row(method, apart.get(method.name)) for method in experiment.comparison.methods]
+    comparison = experiment.comparison
+    target = float(mean_band(comparison[OPTIMAL].trajectory.loss)[0][-1])
+    rows = [_method_row(method, apart.get(method.name), target) for method in comparison.methods]
     return {
         "training": experiment.training,
         "problem": experiment.problem,
-        "spec": dataclasses.asdict(experiment.design.spec),
         "rows": sorted(rows, key=lambda row: row["loss"]),
         "separated": sum(each.is_separated for each in experiment.separations),
+        "optimal": cost_to_reach(comparison[OPTIMAL], target),
+        "waiting": cost_to_reach(comparison[WAIT_FOR_ALL], target),
     }
 
 
-def _method_row(method: Method, apart: Separation | None) -> dict[str, Any]:
+def _method_row(method: Method, apart: Separation | None, target: float) -> dict[str, Any]:
     mean, _, high = (curve[-1] for curve in mean_band(method.trajectory.loss))
     return {
         "method": method,
         "loss": mean,
         "half": high - mean,
-        "seconds": mean_band(method.trajectory.seconds)[0][-1],
-        "bits": mean_band(method.trajectory.bits_up)[0][-1],
         "apart": apart,
+        "cost": cost_to_reach(method, target),
     }
