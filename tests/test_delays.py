@@ -213,3 +213,12 @@ def test_shrinkage_beats_fitting_each_worker_alone() -> None:
         alone = np.concatenate([lognormal.fit(times[:, [w]]).straggle_prob(1.4) for w in range(20)])
         gain.append(np.mean((alone - p) ** 2) - np.mean((lognormal.fit(times).straggle_prob(1.4) - p) ** 2))
     assert stats.ttest_1samp(gain, 0, alternative="greater").pvalue < 1e-6
+
+
+@pytest.mark.parametrize("name", list(catalogue.delays()))
+def test_rounds_without_any_response_are_survived(name):
+    """Half of the rounds came to nothing: some resamples hold no response at all."""
+    response_s = np.array([[1.0, 1.2, 0.9], [np.inf] * 3])
+    draws = catalogue.delays()[name].posterior(response_s, 1.1, 50, rng=np.random.default_rng(0))
+    assert draws.shape == (50, 3)
+    assert np.all((draws >= 0) & (draws <= 1))

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import click
 
+from workbench.cli.options import COUNT, JOBS, SEED
 from workbench.core.errors import InputError
 from workbench.core.types import VarianceConstant
 
@@ -15,13 +16,13 @@ from workbench.core.types import VarianceConstant
 @click.option(
     "--out", default="report", show_default=True, metavar="DIR", help="Folder for report.html and its pictures."
 )
-@click.option("--parts", "n_parts", default=64, show_default=True, help="P, parts of the data.")
-@click.option("--dim", default=5_000_000, show_default=True, help="d, coordinates of a gradient.")
-@click.option("--bits", default=4, show_default=True, help="Bits a coordinate and worker, on average.")
+@click.option("--parts", "n_parts", type=COUNT, default=64, show_default=True, help="P, parts of the data.")
+@click.option("--dim", type=COUNT, default=5_000_000, show_default=True, help="d, coordinates of a gradient.")
+@click.option("--bits", type=COUNT, default=4, show_default=True, help="Bits a coordinate and worker, on average.")
 @click.option("--variance-constant", type=click.Choice(["tight", "paper", "qsgd"]), default="tight", show_default=True)
 @click.option("--allow-idle", is_flag=True, help="Let workers get 0 bits and no part.")
-@click.option("--seed", default=0, show_default=True, help="Of everything random.")
-@click.option("--jobs", default=2, show_default=True, help="Processes; the result does not depend on it.")
+@click.option("--seed", type=SEED, default=0, show_default=True, help="Of everything random.")
+@click.option("--jobs", type=JOBS, default=2, show_default=True, help="Processes; the result does not depend on it.")
 def command(
     trace: str | None,
     where: tuple[str, ...],
@@ -49,6 +50,7 @@ def command(
         raise InputError("--where selects in a log: name its file too")
     log = embedded_log() if trace is None else read_log(trace, parse_where(where))
     config = StudyConfig(n_parts, dim, bits, variance_constant, allow_idle, seed)
+    config.spec(log.n_workers, dim).check_size(log.n_workers)
     for training in config.trainings:
         build_problem(training.problem, n_parts, seed=seed)  # what is missing is said before the work begins
     folder = Path(out)

@@ -21,7 +21,7 @@ def run_jobs(jobs: Sequence[Callable[[], T]], n_jobs: int, done: Callable[[int],
     joblib: Any = import_module("joblib")  # heavy, and untyped
     results: list[T] = []
     with joblib.parallel_config(backend="loky", inner_max_num_threads=1):
-        pool = joblib.Parallel(n_jobs=max(n_jobs, 2), pre_dispatch=n_jobs, return_as="generator")
+        pool = joblib.Parallel(n_jobs=max(min(n_jobs, len(jobs)), 2), pre_dispatch=n_jobs, return_as="generator")
         for result in pool((job, (), {}) for job in jobs):
             results.append(result)
             if done is not None:

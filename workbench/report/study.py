@@ -54,6 +54,16 @@ class StudyConfig:
     theorem_runs: int = 50
     theorem_iters: int = 300
 
+    def spec(self, n_workers: int, dim: int) -> DesignSpec:
+        """Return what a design for so many workers and coordinates is asked for."""
+        return DesignSpec(
+            self.n_parts,
+            dim,
+            self.bits_per_worker * n_workers,
+            variance_constant=self.variance_constant,
+            allow_idle=self.allow_idle,
+        )
+
 
 @dataclass(frozen=True, eq=False)
 class Experiment:
@@ -82,7 +92,7 @@ class Study:
 
 def run_study(log: ResponseLog, config: StudyConfig, *, n_jobs: int, progress: Progress) -> Study:
     """Profile the log, design, compare, train and judge; the result depends on log and config alone."""
-    spec = _spec(config, log.response_s.shape[1], config.dim)
+    spec = config.spec(log.n_workers, config.dim)
 
     def utility(straggle_prob: FloatArray) -> float:
         return optimally_structured.allocate(straggle_prob, spec).utility
@@ -100,16 +110,6 @@ def run_study(log: ResponseLog, config: StudyConfig, *, n_jobs: int, progress: P
     return Study(config, log, profile, design, other, tuple(experiments), checks, _versions())
 
 
-def _spec(config: StudyConfig, n_workers: int, dim: int) -> DesignSpec:
-    return DesignSpec(
-        config.n_parts,
-        dim,
-        config.bits_per_worker * n_workers,
-        variance_constant=config.variance_constant,
-        allow_idle=config.allow_idle,
-    )
-
-
 def _train(
     training: Training, profile: StragglerProfile, config: StudyConfig, n_jobs: int, progress: Progress
 ) -> Experiment:
@@ -120,7 +120,7 @@ def _train(
 
     progress(f"{training.problem}: {training.n_runs} runs of {training.n_iters} rounds for every method")
     problem = build_problem(training.problem, config.n_parts, seed=config.seed, n_samples=training.n_samples)
-    design = compare_designs(profile, _spec(config, profile.n_workers, problem.dim), seed=config.seed)
+    design = compare_designs(profile, config.spec(profile.n_workers, problem.dim), seed=config.seed)
     comparison = compare(
         problem,
         design.codes,
@@ -139,7 +139,7 @@ def _train(
 def _check_theorems(profile: StragglerProfile, config: StudyConfig, n_jobs: int) -> tuple[TheoremCheck, ...]:
     """Theorem 2 and both step rules of Theorem 3, on least squares, whose constants are known."""
     problem = build_problem("least_squares", config.n_parts, seed=config.seed)
-    spec = _spec(config, profile.n_workers, problem.dim)
+    spec = config.spec(profile.n_workers, problem.dim)
     delay, deadline_s = delay_of(profile), profile.deadline_s
     # The profile keeps clear of 0 and 1 where the law need not; the theorem is about the law that is simulated.
     exact = np.minimum(delay.straggle_prob(np.inf if deadline_s is None else deadline_s), 1 - 1e-9)  # (W,)

@@ -52,7 +52,7 @@ def utilities(straggle_prob: FloatArray, variance_factor: FloatArray) -> FloatAr
     p, omega = np.asarray(straggle_prob, float), np.asarray(variance_factor, float)
     _require(p, (p >= 0) & (p < 1), "straggle_prob", "must lie in [0, 1): leave out a worker that never answers")
     _require(omega, omega >= 0, "variance_factor", "must be >= 0 (infinite for an idle worker)")
-    with np.errstate(divide="ignore"):  # p + omega = 0: this worker is never wrong
+    with np.errstate(divide="ignore", over="ignore"):  # p + omega = 0, or next to it: never wrong
         return np.asarray((1 - p) / (p + omega))
 
 

@@ -14,18 +14,17 @@ from workbench.codes.code import Placement
 def place(n_workers: int, n_parts: int, replication: int, *, rng: np.random.Generator) -> Placement:
     """Give each part to `replication` workers: least loaded first, then least overlap, then at random."""
     copies = min(replication, n_workers)
-    holds = np.zeros((n_workers, n_parts))  # (W, P)
-    load = np.zeros(n_workers)
+    worker_of_copy = np.empty((n_parts, copies), np.int64)
+    shared = np.zeros((n_workers, n_workers))  # parts held by both workers of a pair; the load on the diagonal
     for part in rng.permutation(n_parts):
-        overlap = np.zeros(n_parts)  # of this part with each other one
         chosen = np.zeros(n_workers, dtype=bool)
-        for _ in range(copies):
-            # Adding worker i raises the sum of squared overlaps by 2 overlap + 1 for each part it holds.
-            cost = holds @ (2 * overlap + 1)
-            order = np.lexsort((rng.random(n_workers), cost, load, chosen))
-            worker = order[0]
-            overlap += holds[worker]
-            chosen[worker] = True
-        holds[chosen, part] = 1
-        load += chosen
-    return Placement(sparse.csr_array(holds))
+        for copy in range(copies):
+            # With worker i the sum of squared overlaps grows by 2 overlap + 1 for each part that i holds.
+            cost = 2 * shared[:, chosen].sum(axis=1)  # (W,), but for the load, which is compared first
+            order = np.lexsort((rng.random(n_workers), cost, shared.diagonal(), chosen))
+            worker_of_copy[part, copy] = order[0]
+            chosen[order[0]] = True
+        shared[np.ix_(chosen, chosen)] += 1
+    part_of_copy = np.repeat(np.arange(n_parts), copies)
+    entries = np.ones(part_of_copy.size), (worker_of_copy.ravel(), part_of_copy)
+    return Placement(sparse.csr_array(entries, shape=(n_workers, n_parts)))

@@ -96,7 +96,8 @@ def law_posterior(
     rounds = len(response_s)
     prob = np.empty((n_draws, response_s.shape[1]))  # (draws, W)
     for draw in range(n_draws):
-        again = _plot_fit(response_s[rng.integers(rounds, size=rounds)], law)  # (2, W)
+        drawn = response_s[rng.integers(rounds, size=rounds)]  # (rounds, W)
+        again = _plot_fit(drawn, law) if np.isfinite(drawn).any() else raw  # (2, W)
         shift = (again - raw).mean(axis=1, keepdims=True)  # (2, 1)
         location, log_scale = mean + shift + spread * rng.standard_normal(mean.shape)
         prob[draw] = LocationScale(law, location, np.exp(log_scale)).straggle_prob(deadline_s)
@@ -111,7 +112,8 @@ def _posterior(response_s: FloatArray, law: Law) -> tuple[FloatArray, FloatArray
         return common, np.zeros_like(common)
     raw = _plot_fit(response_s, law)  # (2, W)
     blocks = np.array_split(np.arange(len(response_s)), min(N_BLOCKS, len(response_s)))
-    left_out = np.stack([_plot_fit(np.delete(response_s, block, axis=0), law) for block in blocks])
+    rest = (np.delete(response_s, block, axis=0) for block in blocks)
+    left_out = np.stack([_plot_fit(rows, law) if np.isfinite(rows).any() else raw for rows in rest])
     # The jackknife's variance, averaged over workers; a location errs in proportion to the scale.
     error_var = (len(blocks) - 1) * left_out.var(axis=0).mean(axis=1, keepdims=True)  # s^2, (2, 1)
     scale_sq = np.exp(2 * raw[1])  # (W,)
