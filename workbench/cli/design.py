@@ -10,9 +10,10 @@ from workbench.cli.options import COUNT, SEED, check_out
 from workbench.codes import optimally_structured
 from workbench.codes.code import DesignSpec
 from workbench.core.errors import InputError
-from workbench.core.types import FloatArray, VarianceConstant
+from workbench.core.types import FloatArray, MomentKind, VarianceConstant
 from workbench.formats.atomic import write_atomically
 from workbench.moments.design_comparison import DesignComparison, Evaluated, compare, dense_moments
+from workbench.moments.estimate import Moments
 from workbench.stragglers.profile import StragglerProfile
 
 if TYPE_CHECKING:
@@ -170,29 +171,15 @@ def show(comparison: DesignComparison, console: "Console") -> None:
         f"  {code.encode.nnz} (worker, part) pairs, load {code.load:.3g}; the busiest worker holds {load.max()} "
         f"of {spec.n_parts} parts"
     )
-    table = Table("code", "bias", "error, aligned", "error, orthonormal", "worst case", "load", "bits", box=None)
-    table.title, table.title_justify = "\nWhat the same budget buys, ‖g_j‖ = 1, exact unless ± is given", "left"
+    table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), title_justify="left")
+    table.title = "\nError of one round's gradient sum at the same budget, ‖g_j‖ = 1 (~ sampled, ± standard error)"
+    for heading in ("code", "bias", "aligned", "orthonormal", "worst case", "load", "bits"):
+        table.add_column(heading, justify="left" if heading == "code" else "right", no_wrap=True)
     for name, each in [(code.family, optimal), *_sorted(comparison)]:
-        moments = each.moments
-        table.add_row(
-            name,
-            f"{moments.max_bias:.2g}" if moments.max_bias > 1e-9 else "0",
-            _with_error(moments.aligned.mse, moments.standard_error),
-            _with_error(moments.orthonormal.mse, moments.standard_error_orthonormal),
-            f"{moments.worst_case:.4g}",
-            f"{each.code.load:.3g}",
-            str(each.code.bits.sum()),
-        )
-    dense = dense_moments(optimal.moments, spec.n_parts)
-    table.add_row(
-        "  its dense form",
-        "0",
-        f"{dense.aligned.mse:.4g}",
-        f"{dense.orthonormal.mse:.4g}",
-        f"{dense.worst_case:.4g}",
-        f"{np.sum(code.bits > 0)}",
-        str(code.bits.sum()),
-    )
+        table.add_row(name, *_row(each.moments), f"{each.code.load:.3g}", str(each.code.bits.sum()))
+        if each is optimal:
+            dense = dense_moments(optimal.moments, spec.n_parts)
+            table.add_row("  its dense form", *_row(dense), str(np.sum(code.bits > 0)), str(code.bits.sum()))
     console.print(table)
     if load.max() > 2 * spec.n_parts / profile.n_workers:
         console.print(
@@ -201,5 +188,12 @@ def show(comparison: DesignComparison, console: "Console") -> None:
         )
 
 
-def _with_error(value: float, standard_error: float) -> str:
-    return f"{value:.4g} ± {standard_error:.1g}" if standard_error else f"{value:.4g}"
+def _row(moments: Moments) -> tuple[str, str, str, str]:
+    """Return bias, errors and worst case as text."""
+    bias = f"{moments.max_bias:.2g}" if moments.max_bias > 1e-9 else "0"
+    aligned, orthonormal = moments.aligned.mse, moments.orthonormal.mse
+    worst = f"{moments.worst_case:.4g}"
+    if moments.kind is not MomentKind.SAMPLED:
+        return bias, f"{aligned:.4g}", f"{orthonormal:.4g}", worst
+    error, error_orthonormal = moments.standard_error, moments.standard_error_orthonormal
+    return bias, f"~{aligned:.3g}±{error:.0e}", f"~{orthonormal:.3g}±{error_orthonormal:.0e}", f"~{worst}"

@@ -128,9 +128,10 @@ def show(comparison: "Comparison", base: str, console: "Console") -> None:
 
     config = comparison.methods[0].trajectory.config
     apart = {each.name: each for each in separation(comparison, base)}
-    table = Table("method", "step size", "final loss", "± 95 %", "seconds", "Mbit up", f"against {base}", box=None)
-    table.title = f"{config['problem']}: {config['n_runs']} runs of {config['n_iters']} rounds, the same stragglers"
-    table.title_justify = "left"
+    table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), title_justify="left")
+    table.title = f"{config['problem']}: {config['n_runs']} runs of {config['n_iters']} rounds; difference to {base}"
+    for heading in ("method", "final loss, 95 %", "seconds", "Mbit", "paired difference"):
+        table.add_column(heading, justify="left" if heading == "method" else "right", no_wrap=True)
     rows = []
     for method in comparison.methods:
         mean, _, high = (curve[-1] for curve in mean_band(method.trajectory.loss))
@@ -139,7 +140,7 @@ def show(comparison: "Comparison", base: str, console: "Console") -> None:
             verdict += f", {method.diverged_rate:.0%} diverged"
         seconds = mean_band(method.trajectory.seconds)[0][-1]
         bits = mean_band(method.trajectory.bits_up)[0][-1]
-        cells = f"{method.step_size:.3g}", f"{mean:.5g}", f"{high - mean:.2g}", f"{seconds:.4g}", f"{bits / 1e6:.4g}"
+        cells = f"{mean:.5g} ± {high - mean:.1g}", f"{seconds:.4g}", f"{bits / 1e6:.4g}"
         rows.append((mean, (method.name, *cells, verdict)))
     for _, row in sorted(rows, key=lambda each: each[0]):
         table.add_row(*row)
@@ -148,5 +149,5 @@ def show(comparison: "Comparison", base: str, console: "Console") -> None:
 
 def _verdict(apart: "Separation") -> str:
     if not apart.is_separated:
-        return f"not separated (p = {apart.p_value:.2g})"
-    return f"{'worse' if apart.difference > 0 else 'better'} by {abs(apart.difference):.3g} (p = {apart.p_value:.1g})"
+        return f"not separated, p={apart.p_value:.2g}"
+    return f"{apart.difference:+.3g}, p={apart.p_value:.0e}"
