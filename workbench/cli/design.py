@@ -137,11 +137,14 @@ def _figures(evaluated: Evaluated) -> dict[str, object]:
         "bias": moments.max_bias,
         "mse_aligned": moments.aligned.mse,
         "mse_orthonormal": moments.orthonormal.mse,
+        "mse_aligned_rescaled": moments.aligned.rescaled,
+        "mse_orthonormal_rescaled": moments.orthonormal.rescaled,
         "worst_case": moments.worst_case,
         "load": evaluated.code.load,
         "moments": str(moments.kind),
         "standard_error_aligned": moments.standard_error,
         "standard_error_orthonormal": moments.standard_error_orthonormal,
+        "standard_error_worst_case": moments.standard_error_worst_case,
     }
 
 
@@ -162,8 +165,11 @@ def show(comparison: DesignComparison, console: "Console") -> None:
         f"{spec.bit_budget} bits a coordinate, deadline {deadline}, variance constant {spec.variance_constant}\n"
     )
     console.print("[bold]Optimal code[/bold]")
-    console.print(f"  utility U = {allocation.utility:.6g}, exactly optimal over all bit allocations")
-    console.print(f"  worst-case error P²/U = {comparison.residual_bound:.6g} for unit part gradients")
+    console.print(f"  utility U = {allocation.utility:.6g}, no bit allocation has more")
+    console.print(
+        f"  worst-case error P²/U = {comparison.residual_bound:.6g} for part gradients of norm 1, the least bound of "
+        "unbiased codes with fixed decoding weights"
+    )
     counts = zip(*np.unique(code.bits, return_counts=True), strict=True)
     console.print("  " + ", ".join(f"{n} workers at {b} bits" for b, n in counts))
     load = code.placement.load
@@ -181,6 +187,14 @@ def show(comparison: DesignComparison, console: "Console") -> None:
             dense = dense_moments(optimal.moments, spec.n_parts)
             table.add_row("  its dense form", *_row(dense), str(np.sum(code.bits > 0)), str(code.bits.sum()))
     console.print(table)
+    aligned = min(comparison.baselines.items(), key=lambda item: item[1].moments.aligned.rescaled)
+    orthonormal = min(comparison.baselines.items(), key=lambda item: item[1].moments.orthonormal.rescaled)
+    console.print(
+        f"\nAfter each code's best constant factor, as a tuned step size gives it: aligned "
+        f"{optimal.moments.aligned.rescaled:.4g} against {aligned[1].moments.aligned.rescaled:.4g} ({aligned[0]}), "
+        f"orthonormal {optimal.moments.orthonormal.rescaled:.4g} against "
+        f"{orthonormal[1].moments.orthonormal.rescaled:.4g} ({orthonormal[0]})."
+    )
     if load.max() > 2 * spec.n_parts / profile.n_workers:
         console.print(
             f"\nThe probabilities were taken as independent of the load; the busiest worker holds "

@@ -164,11 +164,15 @@ def _show_trust(profile: StragglerProfile, evidence: ProfileEvidence, console: "
         bins = ", ".join(f"{predicted:.2g} -> {observed:.2g}" for predicted, observed in pairs)
         console.print(f"- predicted -> observed in rounds left out, fifths of the workers: {bins}")
     if evidence.fits:
-        poor = sum(each.ks_p_value < 0.05 for each in evidence.fits)
-        console.print(
-            f"- {poor} of {profile.n_workers} workers differ from their fitted law at the 5 % level "
-            "(Kolmogorov-Smirnov, parametric bootstrap)"
-        )
+        p_values = [each.ks_p_value for each in evidence.fits if each.ks_p_value is not None]
+        if p_values:
+            poor = sum(p_value < 0.05 for p_value in p_values)
+            console.print(
+                f"- {poor} of {profile.n_workers} workers differ from their fitted law at the 5 % level, where chance "
+                "alone gives 1 in 20 (Kolmogorov-Smirnov, parametric bootstrap)"
+            )
+        else:
+            console.print("- no test of fit: this law holds the workers' own responses and could not fail one")
     if evidence.independence is not None:
         console.print(f"- {evidence.independence.statement}")
     if evidence.n_missing:

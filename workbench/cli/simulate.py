@@ -67,6 +67,7 @@ def command(
         n_runs=runs,
         seed=seed,
         n_jobs=jobs,
+        reference=designed.profile.delay is not None,  # without delays, nobody knows how long waiting takes
         progress=_progress,
     )
     content = msgspec.json.encode(as_object(comparison, problem_key, designed.code.family))
@@ -101,7 +102,7 @@ def as_object(comparison: "Comparison", problem: str, base: str) -> dict[str, ob
 
 
 def _curves(method: "Method") -> dict[str, object]:
-    from workbench.engine.compare import mean_band
+    from workbench.engine.compare import mean_band, typical
 
     trajectory = method.trajectory
     mean, low, high = mean_band(trajectory.loss)
@@ -110,8 +111,8 @@ def _curves(method: "Method") -> dict[str, object]:
         "step_size_at_edge_of_grid": method.at_edge,
         "diverged_rate": method.diverged_rate,
         "iterations": trajectory.iterations.tolist(),
-        "seconds": _listed(mean_band(trajectory.seconds)[0]),
-        "bits_up": _listed(mean_band(trajectory.bits_up)[0]),
+        "seconds": _listed(typical(trajectory.seconds)),
+        "bits_up": _listed(typical(trajectory.bits_up)),
         "loss": {"mean": _listed(mean), "low": _listed(low), "high": _listed(high), "confidence": 0.95},
     }
 
@@ -124,7 +125,7 @@ def show(comparison: "Comparison", base: str, console: "Console") -> None:
     """Print where every method ended, best first, and what the runs can tell apart."""
     from rich.table import Table
 
-    from workbench.engine.compare import mean_band, separation
+    from workbench.engine.compare import mean_band, separation, typical
 
     config = comparison.methods[0].trajectory.config
     apart = {each.name: each for each in separation(comparison, base)}
@@ -138,8 +139,8 @@ def show(comparison: "Comparison", base: str, console: "Console") -> None:
         verdict = "" if method.name == base else _verdict(apart[method.name])
         if method.diverged_rate:
             verdict += f", {method.diverged_rate:.0%} diverged"
-        seconds = mean_band(method.trajectory.seconds)[0][-1]
-        bits = mean_band(method.trajectory.bits_up)[0][-1]
+        seconds = typical(method.trajectory.seconds)[-1]
+        bits = typical(method.trajectory.bits_up)[-1]
         cells = f"{mean:.5g} ± {high - mean:.1g}", f"{seconds:.4g}", f"{bits / 1e6:.4g}"
         rows.append((mean, (method.name, *cells, verdict)))
     for _, row in sorted(rows, key=lambda each: each[0]):
@@ -150,4 +151,5 @@ def show(comparison: "Comparison", base: str, console: "Console") -> None:
 def _verdict(apart: "Separation") -> str:
     if not apart.is_separated:
         return f"not separated, p={apart.p_value:.2g}"
-    return f"{apart.difference:+.3g}, p={apart.p_value:.0e}"
+    p_value = f"p={apart.p_value:.1g}" if apart.p_value >= 1e-3 else "p<0.001"
+    return f"{apart.difference:+.3g}, {p_value}"

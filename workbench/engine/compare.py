@@ -15,6 +15,7 @@ from workbench.engine.loop import WAIT_FOR_ALL, ConstantStep, GridStep, simulate
 from workbench.engine.parallel import run_jobs
 
 STEP_GRID = tuple(np.geomspace(0.01, 30, 10).tolist())  # multiples of 1/smoothness
+REFINEMENT = (-2 / 3, -1 / 3, 1 / 3, 2 / 3)  # steps tried around a method's best one, in powers of the grid's ratio
 MAX_EXTENSIONS = 3
 EXTENSION = 2  # values added at an edge
 PILOT_SEED_SHIFT = 1_000_003  # pilots must not see the noise that the comparison is made on
@@ -32,7 +33,7 @@ class Method:
     trajectory: Trajectory
     step_grid: FloatArray  # (G,)  step sizes tried, ascending
     pilot_loss: FloatArray  # (G, pilots)  final loss, infinite where a pilot diverged
-    at_edge: bool  # the best step size is the least or the largest tried
+    at_edge: bool  # the best step of the common grid is its least or its largest
 
     @property
     def diverged_rate(self) -> float:
@@ -57,7 +58,11 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Separation:
-    """What the runs say about one method against the base; positive differences favour the base."""
+    """What the runs say about one method against the base; positive differences favour the base.
+
+    The p-values are for the step sizes chosen. By resampling our own differences, a nominal level of 0.001 may
+    be 0.003 in truth: what lies below 0.001 says no more than that.
+    """
 
     name: str
     base: str
@@ -65,7 +70,7 @@ class Separation:
     low: float  # confidence interval of it, simultaneous over the methods
     high: float
     p_value: float  # two-sided paired t-test, Holm-adjusted over the methods
-    is_separated: bool
+    is_separated: bool  # never when a run of either diverged
     n_pairs: int  # runs where neither diverged
 
 
@@ -130,7 +135,8 @@ def compare(
     """Tune and run every code, and gradient descent that waits for all, on the same stragglers.
 
     Each method takes the constant step size with the least mean final loss over its pilot runs. All methods
-    share one grid: while the best step of any lies at an edge, the grid grows there for all of them.
+    share one grid: while the best step of any lies at an edge, the grid grows there for all of them. Then
+    each tries four more steps between its best one's neighbours.
 
     Parameters
     ----------
@@ -157,7 +163,8 @@ def compare(
         return run_jobs(jobs, n_jobs, progress and (lambda done: progress(stage, done, len(names))))
 
     def pilots(steps: FloatArray) -> FloatArray:
-        jobs = [partial(setting.pilot, code, steps, pilot_runs) for code in candidates]
+        each = np.broadcast_to(steps, (len(candidates), steps.shape[-1]))  # (methods, steps)
+        jobs = [partial(setting.pilot, code, own, pilot_runs) for code, own in zip(candidates, each, strict=True)]
         return np.stack(over_methods("tune", jobs))  # (methods, steps, pilots)
 
     loss = pilots(grid)  # (methods, G, pilots)
@@ -172,17 +179,26 @@ def compare(
         else:
             break
     best = loss.mean(axis=2).argmin(axis=1)  # (methods,)
+    at_edge = (best == 0) | (best == len(grid) - 1)  # (methods,)
+    finer = grid[best][:, None] * (grid[1] / grid[0]) ** np.array(REFINEMENT)  # (methods, 4)
+    tried = np.concatenate([np.tile(grid, (len(names), 1)), finer], axis=1)  # (methods, G)
+    loss = np.concatenate([loss, pilots(finer)], axis=1)  # (methods, G, pilots)
+    order = np.argsort(tried, axis=1)  # (methods, G)
+    tried, loss = np.take_along_axis(tried, order, axis=1), np.take_along_axis(loss, order[:, :, None], axis=1)
+    chosen = tried[np.arange(len(names)), loss.mean(axis=2).argmin(axis=1)]  # (methods,)
     trajectories = over_methods(
         "run",
         [
-            partial(setting.run, code, float(grid[index]), n_runs, checkpoints)
-            for code, index in zip(candidates, best, strict=True)
+            partial(setting.run, code, float(step), n_runs, checkpoints)
+            for code, step in zip(candidates, chosen, strict=True)
         ],
     )
     return Comparison(
         tuple(
-            Method(name, float(grid[index]), trajectory, grid, table, bool(index in (0, len(grid) - 1)))
-            for name, index, trajectory, table in zip(names, best, trajectories, loss, strict=True)
+            Method(name, float(step), trajectory, steps, table, bool(edge))
+            for name, step, trajectory, steps, table, edge in zip(
+                names, chosen, trajectories, tried, loss, at_edge, strict=True
+            )
         )
     )
 
@@ -231,14 +247,19 @@ class Cost:
 
 
 def cost_to_reach(method: Method, loss: float) -> Cost | None:
-    """Return the mean cost at the first checkpoint whose mean loss is at most `loss`; None if there is none."""
+    """Return the median cost at the first checkpoint whose mean loss is at most `loss`; None if there is none."""
     trajectory = method.trajectory
     reached = np.flatnonzero(mean_band(trajectory.loss)[0] <= loss)
     if reached.size == 0:
         return None
     at = reached[0]
-    seconds, bits_up = (float(mean_band(values)[0][at]) for values in (trajectory.seconds, trajectory.bits_up))
+    seconds, bits_up = (float(typical(values)[at]) for values in (trajectory.seconds, trajectory.bits_up))
     return Cost(int(trajectory.iterations[at]), seconds, bits_up)
+
+
+def typical(values: FloatArray) -> FloatArray:
+    """Return the median over runs (R, T+1) at each checkpoint: a wait that never ends in one run stays in view."""
+    return np.asarray(np.median(values, axis=0))
 
 
 def separation(
@@ -266,7 +287,16 @@ def separation(
         so_far = max(so_far, min(1.0, (len(others) - rank) * raw[index][2]))
         adjusted[index] = so_far
     return tuple(
-        Separation(method.name, base, mean, mean - half, mean + half, float(p), bool(p <= level), pairs)
+        Separation(
+            method.name,
+            base,
+            mean,
+            mean - half,
+            mean + half,
+            float(p),
+            bool(p <= level and pairs == len(base_loss)),
+            pairs,
+        )
         for method, (mean, half, _, pairs), p in zip(others, raw, adjusted, strict=True)
     )
 
@@ -278,7 +308,7 @@ def _paired(difference: FloatArray, level: float) -> tuple[float, float, float, 
         return float(difference.mean()) if pairs else float("nan"), float("inf"), 1.0, pairs
     mean = float(difference.mean())
     error = float(difference.std(ddof=1) / np.sqrt(pairs))
-    if error == 0:  # the same loss in every run, or the same difference
-        return mean, 0.0, float(mean == 0), pairs
+    if error == 0:  # the same difference in every run: no spread to compare it with
+        return mean, 0.0, 1.0, pairs
     half = float(stats.t.ppf(1 - level / 2, pairs - 1)) * error
     return mean, half, float(2 * stats.t.sf(abs(mean) / error, pairs - 1)), pairs

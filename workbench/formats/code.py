@@ -44,7 +44,10 @@ class MatrixJson(Struct, forbid_unknown_fields=True):
 
 
 class CertificateJson(Struct, forbid_unknown_fields=True):
-    """How good the code is: its utility U, an upper bound on any code's, and the worst-case error P²/U."""
+    """How good the code is: its utility U, an upper bound on it over all bit allocations, and P²/U.
+
+    P²/U is the least worst-case error bound among unbiased codes with fixed decoding weights.
+    """
 
     utility: float
     utility_upper_bound: float

@@ -91,7 +91,9 @@ def dense_moments(optimal: Moments, n_parts: int) -> Moments:
     Σ g_j, whose squared norm is P instead of P² for orthonormal gradients.
     """
     split = optimal.aligned
-    orthonormal = ErrorSplit(0.0, split.straggler_var / n_parts, split.quantizer_var / n_parts)
+    straggling, quantizing = split.straggler_var / n_parts, split.quantizer_var / n_parts
+    rescaled = split.rescaled / n_parts  # E‖ĝ‖² and ‖Σg_j‖² both shrink by P
+    orthonormal = ErrorSplit(0.0, straggling, quantizing, rescaled)
     return replace(optimal, orthonormal=orthonormal)
 
 

@@ -11,6 +11,7 @@ mean of α, a factor F of its covariance (cov = FᵀF), and :math:`E[a_i(S)^2]`:
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import reduce
+from typing import SupportsFloat
 
 import numpy as np
 from scipy import sparse
@@ -29,11 +30,15 @@ ENTRYWISE_PARTS = 4096  # up to here the worst-case bound uses the whole P x P m
 
 @dataclass(frozen=True)
 class ErrorSplit:
-    """The mean squared error E‖ĝ − Σg_j‖² and where it comes from."""
+    """The mean squared error E‖ĝ − Σg_j‖² and where it comes from.
+
+    rescaled : least E‖cĝ − Σg_j‖² over constants c, which a tuned step size supplies: what is left to compare
+    """
 
     bias_sq: float
     straggler_var: float
     quantizer_var: float
+    rescaled: float
 
     @property
     def mse(self) -> float:
@@ -47,7 +52,7 @@ class Moments:
 
     The part gradients are all equal (aligned) or orthonormal, in a uniformly random orientation, over
     which the quantizers' variance is exact. `worst_case` bounds the error over all ‖g_j‖ ≤ 1, with the
-    quantizers' variance constant.
+    quantizers' variance constant; sampled moments give an estimate of that bound.
     """
 
     bias: FloatArray  # (P,): E[weight of part j] − 1
@@ -57,6 +62,7 @@ class Moments:
     kind: MomentKind
     standard_error: float = 0.0  # of the aligned error
     standard_error_orthonormal: float = 0.0
+    standard_error_worst_case: float = 0.0
 
     @property
     def max_bias(self) -> float:
@@ -99,11 +105,23 @@ def error_split(code: GradientCode, straggle_prob: FloatArray, part_grads: Float
         raise TypeError("the error for given gradients is exact for fixed decoders; see enumeration for others")
     weights = _fixed(code, code.decoder, straggle_prob)
     quantized = code.quantizer.variance(code.encode_dense @ part_grads)  # (W,)
-    return ErrorSplit(
-        float(np.sum(((weights.mean - 1) @ part_grads) ** 2)),
-        float(np.sum((weights.factor @ part_grads) ** 2)),
-        float(weights.weight_sq @ quantized),
+    mean, total = weights.mean @ part_grads, part_grads.sum(axis=0)  # (D,) each
+    return _split(
+        bias_sq=np.sum((mean - total) ** 2),
+        mean_sq=mean @ mean,
+        overlap=mean @ total,
+        total_sq=total @ total,
+        straggler_var=np.sum((weights.factor @ part_grads) ** 2),
+        quantizer_var=weights.weight_sq @ quantized,
     )
+
+
+def _split(**parts: SupportsFloat) -> ErrorSplit:
+    """Split the error by ‖Eĝ − Σg_j‖², ‖Eĝ‖², ⟨Eĝ, Σg_j⟩, ‖Σg_j‖² and the variances of ĝ."""
+    value = {name: float(part) for name, part in parts.items()}
+    power = value["mean_sq"] + value["straggler_var"] + value["quantizer_var"]  # E‖ĝ‖²
+    rescaled = value["total_sq"] - (value["overlap"] ** 2 / power if power > 0 else 0.0)
+    return ErrorSplit(value["bias_sq"], value["straggler_var"], value["quantizer_var"], max(rescaled, 0.0))
 
 
 def _fixed(code: GradientCode, decoder: FixedDecoder, straggle_prob: FloatArray) -> _WeightMoments:
@@ -188,6 +206,7 @@ def _sampled(code: GradientCode, straggle_prob: FloatArray, dim: int, rng: np.ra
         whole,
         standard_error=_batch_error([m.aligned.mse for m in batches]),
         standard_error_orthonormal=_batch_error([m.orthonormal.mse for m in batches]),
+        standard_error_worst_case=_batch_error([m.worst_case for m in batches]),
     )
 
 
@@ -209,10 +228,23 @@ def _summary(code: GradientCode, weights: _WeightMoments, dim: int, kind: Moment
     noise = weights.weight_sq * code.quantizer.mean_variance_factor(dim)  # (W,)
     row_sum = code.encode.sum(axis=1)  # (W,): ‖f_i‖ for aligned gradients
     row_sq = (code.encode**2).sum(axis=1)  # (W,): ‖f_i‖² for orthonormal ones
-    aligned = ErrorSplit(
-        float(bias.sum() ** 2), float(np.sum(weights.factor.sum(axis=1) ** 2)), float(noise @ row_sum**2)
+    mean, n_parts = weights.mean, code.n_parts
+    aligned = _split(
+        bias_sq=bias.sum() ** 2,
+        mean_sq=mean.sum() ** 2,
+        overlap=mean.sum() * n_parts,
+        total_sq=n_parts**2,
+        straggler_var=np.sum(weights.factor.sum(axis=1) ** 2),
+        quantizer_var=noise @ row_sum**2,
     )
-    orthonormal = ErrorSplit(float(bias @ bias), float(np.sum(weights.factor.data**2)), float(noise @ row_sq))
+    orthonormal = _split(
+        bias_sq=bias @ bias,
+        mean_sq=mean @ mean,
+        overlap=mean.sum(),
+        total_sq=n_parts,
+        straggler_var=np.sum(weights.factor.data**2),
+        quantizer_var=noise @ row_sq,
+    )
     return Moments(bias, aligned, orthonormal, _worst_case(code, weights, bias, dim), kind)
 
 

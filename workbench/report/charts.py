@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from workbench.core.types import FloatArray
-from workbench.engine.compare import mean_band
+from workbench.engine.compare import mean_band, typical
 from workbench.engine.loop import WAIT_FOR_ALL
 from workbench.moments.design_comparison import DesignComparison
 from workbench.report.study import Experiment, Study, straggled
@@ -215,8 +215,8 @@ def curves(experiment: Experiment) -> str:
 
 
 def _across(trajectory: Any) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Horizontal coordinates of the three panels: rounds, mean seconds, mean bits."""
-    return trajectory.iterations, mean_band(trajectory.seconds)[0], mean_band(trajectory.bits_up)[0]
+    """Horizontal coordinates of the three panels: rounds, median seconds, median bits."""
+    return trajectory.iterations, typical(trajectory.seconds), typical(trajectory.bits_up)
 
 
 def _floor(experiment: Experiment, least: float) -> float:
@@ -227,7 +227,7 @@ def _floor(experiment: Experiment, least: float) -> float:
 
 def _first_bits(experiment: Experiment) -> float:
     """Fewest bits of any method after its first checkpoint: where a logarithmic axis can begin."""
-    return min(float(mean_band(m.trajectory.bits_up)[0][1]) for m in experiment.comparison.methods)
+    return min(float(typical(m.trajectory.bits_up)[1]) for m in experiment.comparison.methods)
 
 
 def theorem(check: TheoremCheck, name: str) -> str:

@@ -16,8 +16,9 @@ from workbench.engine.parallel import run_jobs
 from workbench.engine.setup import build_problem, delay_of
 from workbench.moments.design_comparison import OPTIMAL, DesignComparison
 from workbench.moments.design_comparison import compare as compare_designs
+from workbench.moments.replay import Replayed, replay_left_out
 from workbench.stragglers.log import ResponseLog
-from workbench.stragglers.profile import StragglerProfile, estimate_profile
+from workbench.stragglers.profile import StragglerProfile, estimate_profile, straggle_prob_from
 from workbench.verdicts import TheoremCheck, check_theorem_2, check_theorem_3
 
 PACKAGES = ("numpy", "scipy", "cvxpy", "networkx", "matplotlib", "straggler-workbench")
@@ -48,7 +49,7 @@ class StudyConfig:
     seed: int = 0
     n_deadlines: int = 40
     trainings: tuple[Training, ...] = (
-        Training("least_squares", 50, 300, 3),
+        Training("least_squares", 50, 300, 6),
         Training("softmax_regression", 10, 120, 1, 2000),
     )
     theorem_runs: int = 50
@@ -84,6 +85,7 @@ class Study:
     log: ResponseLog
     profile: StragglerProfile
     design: DesignComparison
+    replayed: dict[str, Replayed]  # by family, on rounds left out of fit and design
     other_idle: DesignComparison  # the other answer to "may a worker idle"
     experiments: tuple[Experiment, ...]
     checks: tuple[TheoremCheck, ...]
@@ -101,13 +103,24 @@ def run_study(log: ResponseLog, config: StudyConfig, *, n_jobs: int, progress: P
     profile = estimate_profile(log, "auto", seed=config.seed, utility=utility, n_deadlines=config.n_deadlines)
     progress("designing codes")
     design = compare_designs(profile, spec, seed=config.seed)
+    replayed = replay_left_out(
+        log.response_s > (profile.deadline_s or np.inf), _refit(log, profile), design.spec, seed=config.seed
+    )
     other = compare_designs(profile, replace(spec, allow_idle=not spec.allow_idle), seed=config.seed)
     experiments = []
     for training in config.trainings:
         experiments.append(_train(training, profile, config, n_jobs, progress))
     progress("holding Theorems 2 and 3 against simulation")
     checks = _check_theorems(profile, config, n_jobs)
-    return Study(config, log, profile, design, other, tuple(experiments), checks, _versions())
+    return Study(config, log, profile, design, replayed, other, tuple(experiments), checks, _versions())
+
+
+def _refit(log: ResponseLog, profile: StragglerProfile) -> Callable[[np.ndarray], FloatArray]:
+    """Return the function from some rounds of the log to straggle probabilities at the profile's deadline."""
+    if profile.evidence is None or profile.deadline_s is None:
+        raise TypeError("the profile of a log has its evidence and a deadline")
+    family, deadline_s = profile.evidence.fits[0].family, profile.deadline_s
+    return lambda rounds: straggle_prob_from(log.response_s[rounds], family, deadline_s)
 
 
 def _train(

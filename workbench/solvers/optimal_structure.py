@@ -1,4 +1,4 @@
-"""The gradient code of least worst-case error for given straggle probabilities [hetero_gc, Theorem 1].
+"""The unbiased code with fixed decoding weights of least worst-case error bound [hetero_gc, Theorem 1].
 
 Everywhere a_ij = v_i w_ij is the weight of part j in worker i's decoded message, shape (W, P).
 """

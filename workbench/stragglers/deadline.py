@@ -40,9 +40,10 @@ def deadline_curve(
 ) -> DeadlineCurve:
     """Predict the time to a given error, deadline x (1 + 1/U), at every deadline of the grid.
 
-    Theorem 2 of hetero_gc: the rounds to a given error are proportional to 1 + 1/U, and a round lasts until
-    the deadline.  The best is a point of the grid: an empirical law is constant between responses, so its
-    optimum is a response time, and the curve of a smooth law is flat around its optimum.
+    Theorem 2 of hetero_gc: the rounds to a given error are proportional to 1 + 1/U, and a round is taken to last
+    until the deadline, though it ends sooner when everyone has answered.  The best is a point of the grid: an
+    empirical law is constant between responses, so its optimum is a response time, and the curve of a smooth
+    law is flat around its optimum.
 
     Parameters
     ----------

@@ -1,6 +1,6 @@
 """Choose the delay law by what it predicts of rounds it has not seen, and say how well it fits."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol, cast
 
@@ -78,7 +78,7 @@ class WorkerFit:
     family: str
     parameters: Mapping[str, float]
     ks_distance: float
-    ks_p_value: float
+    ks_p_value: float | None  # None where it could not fail: the law contains the worker's own responses
 
 
 def families() -> dict[str, DelayFamily]:
@@ -86,18 +86,22 @@ def families() -> dict[str, DelayFamily]:
     return {name: cast(DelayFamily, module) for name, module in catalogue.delays().items()}
 
 
-def score_families(response_s: FloatArray, censored_at_s: float) -> tuple[FamilyScore, ...]:
+def score_families(
+    response_s: FloatArray, censored_at_s: float, deadlines_s: FloatArray | None = None
+) -> tuple[FamilyScore, ...]:
     """Score every family, and no difference between workers, on blocks of rounds left out; best first.
 
-    The score is the mean over workers and deadlines (pooled quantiles from the median to 0.99) of the log score
-    of "straggles"; the blocks are contiguous, since neighbouring rounds resemble each other.
+    The score is the mean over workers and deadlines of the log score of "straggles"; the blocks are contiguous,
+    since neighbouring rounds resemble each other.
 
     Parameters
     ----------
     response_s : responses, shape (rounds, W), inf where missing
     censored_at_s : missing responses are later than this; no deadline beyond it is used
+    deadlines_s : deadlines to predict, shape (K,); pooled quantiles from 0.05 to 0.98 if None
     """
-    quantiles = np.unique(np.quantile(response_s, pooled_empirical.LEVELS, method="inverted_cdf"))
+    levels = np.quantile(response_s, pooled_empirical.LEVELS, method="inverted_cdf")
+    quantiles = np.unique(levels if deadlines_s is None else deadlines_s)
     deadlines = quantiles[quantiles <= censored_at_s]  # (K,)
     if not len(deadlines):  # more than half is missing
         deadlines = np.array([np.median(response_s[response_s <= censored_at_s])])
@@ -126,16 +130,25 @@ def held_out(response_s: FloatArray, family: str, deadlines_s: FloatArray) -> Fl
     n_rounds, n_workers = response_s.shape
     prob = np.empty((n_rounds, len(deadlines_s), n_workers))
     for block in np.array_split(np.arange(n_rounds), min(N_FOLDS, n_rounds)):
-        model = fit_family(np.delete(response_s, block, axis=0), family)
+        model = fit_family(np.delete(response_s, block, axis=0), family, deadlines_s)
         prob[block] = np.stack([model.straggle_prob(float(at)) for at in deadlines_s])
     return prob
 
 
-def fit_family(response_s: FloatArray, family: str) -> FittedDelay:
-    """Fit one family, or the baseline in which all workers are the same."""
+def fit_family(response_s: FloatArray, family: str, deadlines_s: FloatArray | None = None) -> FittedDelay:
+    """Fit one family, or the baseline in which all workers are the same, for use at some deadlines (K,)."""
     if family == BASELINE:
         return pooled_empirical.PooledEmpirical(response_s, SAME)
+    if family == pooled_empirical.family:
+        return pooled_empirical.fit(response_s, deadlines_s)
     return families()[family].fit(response_s)
+
+
+def straggle_probs(response_s: FloatArray, family: str) -> Callable[[float], FloatArray]:
+    """Return the function from a deadline to every worker's p, fitted for each deadline where that matters."""
+    if family != pooled_empirical.family:
+        return fit_family(response_s, family).straggle_prob
+    return lambda at: pooled_empirical.fit(response_s, np.array([at])).straggle_prob(at)
 
 
 def calibration(response_s: FloatArray, family: str, deadline_s: float, n_bins: int = 5) -> Calibration:
@@ -161,8 +174,10 @@ def goodness_of_fit(
     *,
     rng: np.random.Generator,
     n_simulated: int = 99,
-) -> tuple[FloatArray, FloatArray]:
+) -> tuple[FloatArray, FloatArray | None]:
     """Return each worker's Kolmogorov-Smirnov distance to its fitted law and its p-value, (W,) each.
+
+    There is no p-value for the pooled empirical law, which holds every worker's own responses.
 
     A fit is nearer to its own data than the truth is; hence the p-value is a parametric bootstrap: whole logs
     drawn from the fitted laws, fitted again in the same way, p = (1 + #{not nearer})/(1 + n_simulated).  It is
@@ -174,6 +189,8 @@ def goodness_of_fit(
     censored_at_s : missing responses are later than this; laws are compared up to it
     """
     distance = _ks_distance(response_s, censored_at_s, model)  # (W,)
+    if model.family == pooled_empirical.family:
+        return distance, None
     farther = np.ones_like(distance)
     has_missing = bool(np.isinf(response_s).any())
     for _ in range(n_simulated):

@@ -99,6 +99,9 @@ def estimate_profile(
 ) -> StragglerProfile:
     """Fit the delay law that predicts best, and take each worker's straggle probability at the deadline.
 
+    "auto" chooses the deadline with the law that predicts left-out rounds best over all deadlines; law and
+    probabilities are then those that predict best at the deadline itself.
+
     Parameters
     ----------
     log : response times of one group
@@ -114,24 +117,31 @@ def estimate_profile(
     InputError : a deadline that the log says nothing about
     """
     response_s = log.response_s
-    scores = fit.score_families(response_s, log.censored_at_s)
-    family = next(score.family for score in scores if score.family != fit.BASELINE)
-    model = fit.fit_family(response_s, family)
     grid = deadline_grid(response_s, log.censored_at_s, n_deadlines)
-    curve = deadline_curve(lambda at: _possible(model.straggle_prob(at), log.n_rounds), grid, utility=utility)
+    anywhere = fit.straggle_probs(response_s, _best(fit.score_families(response_s, log.censored_at_s)))
+    curve = deadline_curve(lambda at: _possible(anywhere(at), log.n_rounds), grid, utility=utility)
     at = curve.best_s if deadline_s == "auto" else deadline_s
     _check_deadline(at, log)
+    # Beyond everything seen nobody is late, and nothing can be compared there.
+    here = np.array([at]) if at <= log.censored_at_s else None
+    scores = fit.score_families(response_s, log.censored_at_s, here)
+    family = _best(scores)
+    model = fit.fit_family(response_s, family, here)
     prob = _possible(model.straggle_prob(at), log.n_rounds)  # (W,)
     _check_anyone(prob, at, log.n_rounds, log.source)
     families = [family, *(score.family for score in scores if score.behind <= 2 * score.behind_error)]
     draws = _posterior(response_s, at, families, n_draws, rng=stream(seed, "profile/interval"))  # (draws, W)
     tail = (1 - COVERAGE) / 2
-    interval = _possible(np.quantile(draws, [tail, 1 - tail], axis=0), log.n_rounds)  # (2, W)
+    interval = np.quantile(draws, [tail, 1 - tail], axis=0)  # (2, W)
     distance, p_value = fit.goodness_of_fit(response_s, log.censored_at_s, model, rng=stream(seed, "profile/goodness"))
     fits = tuple(
-        fit.WorkerFit(worker, family, parameters, float(gap), float(chance))
+        fit.WorkerFit(worker, family, parameters, float(gap), None if chance is None else float(chance))
         for worker, parameters, gap, chance in zip(
-            log.workers, model.worker_parameters(), distance, p_value, strict=True
+            log.workers,
+            model.worker_parameters(),
+            distance,
+            [None] * log.n_workers if p_value is None else p_value,
+            strict=True,
         )
     )
     evidence = ProfileEvidence(
@@ -147,6 +157,17 @@ def estimate_profile(
         curve,
     )
     return StragglerProfile(prob, at, model, interval, log.workers, evidence)
+
+
+def straggle_prob_from(response_s: FloatArray, family: str, deadline_s: float) -> FloatArray:
+    """Return p (W,) at a deadline by one family, from responses (rounds, W) alone."""
+    model = fit.fit_family(response_s, family, np.array([deadline_s]))
+    return _possible(model.straggle_prob(deadline_s), len(response_s))
+
+
+def _best(scores: Sequence[fit.FamilyScore]) -> str:
+    """Name the best family; the baseline, workers all alike, is the limit of one of them and not chosen."""
+    return next(score.family for score in scores if score.family != fit.BASELINE)
 
 
 def independence_test(straggled: BoolArray, straggle_prob: FloatArray, *, rng: np.random.Generator) -> Independence:

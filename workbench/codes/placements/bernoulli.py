@@ -7,6 +7,12 @@ from workbench.codes.code import Placement
 
 
 def place(n_workers: int, n_parts: int, replication: int, *, rng: np.random.Generator) -> Placement:
-    """Draw each pair with probability replication/W; a part may be left with nobody, as the law has it."""
-    worker, part = np.nonzero(rng.random((n_workers, n_parts)) < replication / n_workers)
+    """Draw each pair with probability replication/W; a part may be left with nobody, as the law has it.
+
+    A draw in which nobody holds anything is drawn again.
+    """
+    holds = np.zeros((n_workers, n_parts), dtype=bool)
+    while not holds.any():
+        holds = rng.random(holds.shape) < replication / n_workers
+    worker, part = np.nonzero(holds)
     return Placement(sparse.csr_array((np.ones(worker.size), (worker, part)), shape=(n_workers, n_parts)))

@@ -15,6 +15,7 @@ ATTEMPTS = 100
 def place(n_workers: int, n_parts: int, replication: int, *, rng: np.random.Generator) -> Placement:
     """Draw a graph with W edges and about 2W/replication vertices, at most one a part.
 
+    With fewer parts than that every worker still holds two groups, and the load exceeds the replication asked for.
     Degrees differ by at most one where they do not divide. A simple graph is drawn where there is one;
     otherwise several workers hold the same pair, and with a single vertex everyone holds everything.
     """

@@ -9,8 +9,8 @@ from scipy.special import betaln
 from workbench.core.types import FloatArray, IntArray, UniformSource
 
 family = "pooled_empirical"
-# Pooled quantiles of the deadlines at which workers are compared: later than most responses, as deadlines are.
-LEVELS = np.array([0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.925, 0.95, 0.97, 0.98, 0.99])
+# Pooled quantiles of the deadlines at which workers are compared where no deadline is named.
+LEVELS = np.array([0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98])
 CONCENTRATIONS = np.geomspace(0.5, 1e6, 50)
 UNSEEN = 0.5  # of a response later than everything seen: a deadline no one ever missed is still missed at times
 
@@ -20,8 +20,8 @@ class PooledEmpirical:
     r"""Worker i's law is F_i = (kappa F_pool + n F_own)/(kappa + n), over n rounds.
 
     F_pool is the law of all workers' responses, half a response later than everything seen included; kappa
-    says how many rounds of its own a worker needs until they outweigh the pool.  Missing responses, and the
-    half one, never arrive.
+    says how many rounds of its own a worker needs until they outweigh the pool.  Missing responses never arrive;
+    a draw of the half one, whose time nobody knows, comes right after the latest response seen.
     """
 
     response_s: FloatArray  # (rounds, W), inf where missing
@@ -70,12 +70,13 @@ class PooledEmpirical:
         ladder = self._own_cdf + np.arange(n_workers)[:, None]  # (W, rounds)
         passed = np.searchsorted(ladder.ravel(), uniform + np.arange(n_workers))
         passed = np.clip(passed - n_rounds * np.arange(n_workers), 0, n_rounds)  # (*shape, W)
-        padded = np.vstack([self._own, np.full(n_workers, np.inf)])  # (rounds + 1, W)
+        late = np.inf if np.isinf(self._pool[-1]) else np.nextafter(self._pool[-1], np.inf)
+        padded = np.vstack([self._own, np.full(n_workers, late)])  # (rounds + 1, W)
         next_own = padded[passed, np.arange(n_workers)]
         # Between two of its own responses only the pool's law rises.
         level = (uniform * (self.concentration + n_rounds) - passed) / self.concentration
         rank = np.ceil(level * (len(self._pool) + UNSEEN)).astype(int) - 1
-        pool = np.append(self._pool, np.inf)
+        pool = np.append(self._pool, late)
         return np.asarray(np.minimum(pool[np.clip(rank, 0, len(self._pool))], next_own))
 
     def straggle_prob(self, deadline_s: float) -> FloatArray:
@@ -103,42 +104,46 @@ class PooledEmpirical:
         ]
 
 
-def fit(response_s: FloatArray) -> PooledEmpirical:
+def fit(response_s: FloatArray, deadlines_s: FloatArray | None = None) -> PooledEmpirical:
     """Choose kappa by the beta-binomial likelihood of the workers' straggle counts, summed over deadlines.
+
+    Workers may be alike at one deadline and unlike at another: name the deadlines the law is for.
 
     Parameters
     ----------
     response_s : responses, shape (rounds, W), inf where missing
+    deadlines_s : seconds, shape (K,); pooled quantiles from 0.05 to 0.98 if None
     """
-    late = _late(response_s)  # (rounds, levels, W)
+    late = _late(response_s, _levels(response_s) if deadlines_s is None else deadlines_s)  # (rounds, K, W)
     return PooledEmpirical(response_s, _concentration(late.sum(axis=0), len(response_s)))
 
 
 def posterior(response_s: FloatArray, deadline_s: float, n_draws: int, *, rng: np.random.Generator) -> FloatArray:
     """Draw every p_i at a deadline from Beta(kappa S_pool + s_i, kappa F_pool + n - s_i), shape (n_draws, W).
 
-    kappa and S_pool are those of a bootstrap over rounds, drawn jointly for all workers.  Workers may differ
-    more at this deadline than at the others, hence kappa is the lesser of what both say.
+    kappa and S_pool are those of a bootstrap over rounds, drawn jointly for all workers.
     """
     n_rounds, n_workers = response_s.shape
-    late = _late(response_s)  # (rounds, levels, W)
-    late_now = (response_s > deadline_s).astype(np.int64)[:, None, :]  # (rounds, 1, W)
+    late_now = _late(response_s, np.array([deadline_s]))  # (rounds, 1, W)
     own = late_now.sum(axis=(0, 1))  # s_i, (W,)
     prob = np.empty((n_draws, n_workers))  # (draws, W)
     for draw in range(n_draws):
         times = np.bincount(rng.integers(n_rounds, size=n_rounds), minlength=n_rounds)  # (rounds,)
         count = np.tensordot(times, late_now, axes=1)  # (1, W)
-        kappa = min(_concentration(np.tensordot(times, late, axes=1), n_rounds), _concentration(count, n_rounds))
+        kappa = _concentration(count, n_rounds)
         pooled = (count.sum() + UNSEEN) / (n_rounds * n_workers + 2 * UNSEEN)
         prob[draw] = rng.beta(kappa * pooled + own, kappa * (1 - pooled) + n_rounds - own)
     return prob
 
 
-def _late(response_s: FloatArray) -> IntArray:
-    """Who straggled at the pooled quantiles of the responses, 0 or 1, shape (rounds, levels, W)."""
-    seen = response_s[np.isfinite(response_s)]
-    deadlines = np.unique(np.quantile(seen, LEVELS, method="inverted_cdf"))  # (levels,)
-    return (response_s[:, None, :] > deadlines[:, None]).astype(np.int64)
+def _levels(response_s: FloatArray) -> FloatArray:
+    """Pooled quantiles of the responses that came, shape (levels,)."""
+    return np.unique(np.quantile(response_s[np.isfinite(response_s)], LEVELS, method="inverted_cdf"))
+
+
+def _late(response_s: FloatArray, deadlines_s: FloatArray) -> IntArray:
+    """Who straggled at each deadline, 0 or 1, shape (rounds, deadlines, W)."""
+    return (response_s[:, None, :] > deadlines_s[:, None]).astype(np.int64)
 
 
 def _concentration(count: IntArray, n_rounds: int) -> float:
