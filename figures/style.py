@@ -62,6 +62,9 @@ def house_style() -> AbstractContextManager[None]:
 
 
 def scheme_style(name: str) -> dict[str, Any]:
-    """Return label, colour, line style and marker of a scheme or an allocation method, for `Axes.plot`."""
-    label, colour, line, marker = _STYLES[name]
+    """Return label, colour, line style and marker of a scheme or an allocation method, for `Axes.plot`.
+
+    A scheme without a style of its own is drawn in grey under its own name.
+    """
+    label, colour, line, marker = _STYLES.get(name, (name.replace("_", " "), _GREY, _SPARSE, "."))
     return {"label": label, "color": colour, "linestyle": line, "marker": marker}

@@ -8,7 +8,7 @@ from scipy import sparse, stats
 
 from workbench.codes.code import DesignSpec, equal_bits
 from workbench.codes.decoders.least_squares import LeastSquaresDecoder
-from workbench.codes.placements import fractional_repetition, pair_wise, random_regular
+from workbench.codes.placements import bernoulli, fractional_repetition, pair_wise, random_regular
 from workbench.core import catalogue
 from workbench.core.errors import InputError
 from workbench.core.streams import RunStreams
@@ -31,7 +31,7 @@ def design(module, n_workers, n_parts, *, seed=0, budget=None, replication=2):
 
 
 def test_the_catalogue_holds_every_family_of_the_comparison():
-    assert {name for name, _ in FAMILIES} == {
+    assert {name for name, _ in FAMILIES} >= {
         "bernoulli",
         "erasure_head",
         "ignore_stragglers",
@@ -151,6 +151,23 @@ def test_placements_hold_their_promises(module, size):
     if name in ("disjoint", "pair_wise"):
         assert np.all(placement.replication == copies)
         assert np.ptp(placement.load) <= 1
+
+
+@given(st.integers(0, 10_000), st.integers(1, 12), st.integers(1, 3))
+def test_bernoulli_placement_is_never_empty(seed, n_workers, n_parts):
+    """With one part and copy, nobody holds it in a third of the draws."""
+    placement = bernoulli.place(n_workers, n_parts, 1, rng=np.random.default_rng(seed))
+    assert placement.n_edges >= 1
+    assert placement.holds.shape == (n_workers, n_parts)
+
+
+def test_bernoulli_placement_has_its_law():
+    """Pairs per draw are binomial, given that there is one: 3,000 draws within Z errors, false alarm 1e-6."""
+    rng = np.random.default_rng(6)
+    counts = np.array([bernoulli.place(4, 2, 1, rng=rng).n_edges for _ in range(3000)])
+    expected = 2 / (1 - 0.75**8)
+    assert abs(counts.mean() - expected) < stats.norm.isf(1e-6 / 2) * counts.std() / np.sqrt(3000)
+    assert abs(2 - expected) > 2 * stats.norm.isf(1e-6 / 2) * counts.std() / np.sqrt(3000)  # what a test can tell
 
 
 def test_fractional_repetition_groups_are_disjoint():

@@ -13,7 +13,7 @@ from workbench.stragglers.delays import loglogistic, lognormal, pooled_empirical
 from workbench.stragglers.delays.bernoulli import Bernoulli
 from workbench.stragglers.delays.location_scale import LocationScale
 from workbench.stragglers.delays.pooled_empirical import LEVELS, PooledEmpirical
-from workbench.stragglers.fit import families, fit_family
+from workbench.stragglers.fit import families, fit_family, held_out, straggle_probs
 
 # scipy's law with the parameters that `worker_parameters` gives
 ORACLES = {
@@ -171,16 +171,29 @@ def test_pooled_empirical_against_direct_counts(seed: int, kappa: float, missing
 
 @given(seed=st.integers(0, 200), kappa=st.floats(0.3, 300))
 def test_pooled_empirical_inverts_its_law(seed: int, kappa: float) -> None:
-    """F(t) >= u and F(t-) < u at every sampled t: the definition of the inverse distribution function."""
+    """F(t) >= u and F(t-) < u at every sampled t: the definition of the inverse distribution function.
+
+    Draws of what nobody has seen come later than every response, and are told apart by that.
+    """
     times = responses(seed, rounds=6, n_workers=5, missing=0.1)
     model = PooledEmpirical(times, kappa)
     drawn = model.sample((40,), rng=np.random.default_rng(seed))
     uniform = np.random.default_rng(seed).random((40, 5))
-    seen = np.isfinite(drawn)
+    seen = drawn <= times[np.isfinite(times)].max()
     assert np.all((1 - model.survival(drawn) >= uniform - 1e-9)[seen])
     assert np.all((1 - model.survival(np.nextafter(drawn, 0)) < uniform + 1e-9)[seen])
     last = 1 - model.survival(np.full((1, 5), times[np.isfinite(times)].max()))
     assert np.all((uniform > last - 1e-9)[~seen & np.ones_like(last, dtype=bool)])
+
+
+def test_the_unseen_response_comes_right_after_the_latest() -> None:
+    """A wait for it ends, and it misses every deadline up to the latest response; a missing one never comes."""
+    times = responses(2, rounds=6, n_workers=5)
+    latest = times.max()
+    drawn = PooledEmpirical(times, 50.0).sample((20_000,), rng=np.random.default_rng(0))
+    assert set(np.unique(drawn)) == {*np.unique(times), np.nextafter(latest, np.inf)}
+    times[1, 1] = np.inf
+    assert np.isinf(PooledEmpirical(times, 50.0).sample((20_000,), rng=np.random.default_rng(0))).any()
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -193,6 +206,37 @@ def test_concentration_maximises_scipys_beta_binomial(seed: int, monkeypatch: py
     pooled = (count.sum(axis=1, keepdims=True) + 0.5) / (times.size + 1)
     likelihood = [stats.betabinom.logpmf(count, 25, kappa * pooled, kappa * (1 - pooled)).sum() for kappa in grid]
     assert pooled_empirical.fit(times).concentration == grid[np.argmax(likelihood)]
+    named = np.array([1.2, 1.5])
+    assert pooled_empirical.fit(times, deadlines).concentration == grid[np.argmax(likelihood)]
+    count = (times[:, None, :] > named[:, None]).sum(axis=0)  # (2, W)
+    pooled = (count.sum(axis=1, keepdims=True) + 0.5) / (times.size + 1)
+    likelihood = [stats.betabinom.logpmf(count, 25, kappa * pooled, kappa * (1 - pooled)).sum() for kappa in grid]
+    assert pooled_empirical.fit(times, named).concentration == grid[np.argmax(likelihood)]
+
+
+def test_workers_alike_early_and_unlike_late_are_pooled_early_only() -> None:
+    """Everyone misses 1 s in half of the rounds; those of half of the workers miss 2 s then too, the others never."""
+    rng = np.random.default_rng(12)
+    miss = rng.permuted(np.tile([[False], [True]], (20, 30)), axis=0)  # (rounds, W)
+    times = np.where(miss, np.where(np.arange(30) < 15, 3.0, 1.5), 0.5) + 0.01 * rng.random((40, 30))
+    early, late = (pooled_empirical.fit(times, np.array([at])) for at in (1.0, 2.0))
+    assert early.concentration == pooled_empirical.CONCENTRATIONS[-1]
+    assert late.concentration < 5  # of 40 rounds
+    assert np.ptp(late.straggle_prob(2.0)) > 0.45 > 0.05 > np.ptp(early.straggle_prob(1.4))
+    mean = [pooled_empirical.posterior(times, at, 60, rng=rng).mean(axis=0) for at in (1.0, 2.0)]
+    assert np.ptp(mean[0]) < 0.1
+    assert np.min(mean[1][:15]) - np.max(mean[1][15:]) > 0.3
+    # The functions that take deadlines hand them on: to the fit, to the curve, and to the rounds left out.
+    for at, model in ((1.0, early), (2.0, late)):
+        named = np.array([at])
+        expected = model.straggle_prob(at)
+        np.testing.assert_array_equal(fit_family(times, "pooled_empirical", named).straggle_prob(at), expected)
+        np.testing.assert_array_equal(straggle_probs(times, "pooled_empirical")(at), expected)
+        left_out = pooled_empirical.fit(times[8:], named).straggle_prob(at)
+        np.testing.assert_array_equal(held_out(times, "pooled_empirical", named)[0, 0], left_out)
+    np.testing.assert_array_equal(
+        straggle_probs(times, "weibull")(2.0), fit_family(times, "weibull").straggle_prob(2.0)
+    )
 
 
 def test_concentration_tells_differing_from_equal_workers() -> None:

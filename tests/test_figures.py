@@ -8,6 +8,7 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from matplotlib.figure import Figure
 
 from figures import hetero_gc, manifest, style
 from workbench.cli import figures as command_line
@@ -74,6 +75,20 @@ def test_the_same_scheme_looks_alike_and_different_ones_do_not() -> None:
         looks = [style.scheme_style(name) for name in names]
         assert len({look["color"] for look in looks}) == len(names)
         assert len({(look["linestyle"], look["marker"]) for look in looks}) == len(names)
+
+
+def test_a_scheme_without_a_style_is_drawn_under_its_own_name() -> None:
+    """It needs no line in the table of styles, and is not mistaken for one that has it."""
+    look = style.scheme_style("brand_new")
+    assert look["label"] == "brand new"
+    Figure().subplots().plot([1, 2], **look)
+    for name in ("ignore_stragglers", "wait_for_all", "equal"):
+        known = style.scheme_style(name)
+        assert (known["linestyle"], known["marker"], known["color"]) != (
+            look["linestyle"],
+            look["marker"],
+            look["color"],
+        )
 
 
 def test_the_command_lists_and_names_mistakes(tmp_path: Path) -> None:

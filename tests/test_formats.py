@@ -1,6 +1,7 @@
 """profile.json and code.json: exact round trips, a schema that tells, and one line for every corruption."""
 
 import copy
+import dataclasses
 import json
 import os
 import random
@@ -9,7 +10,8 @@ import threading
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
-from typing import Any
+from types import ModuleType, SimpleNamespace
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -20,6 +22,7 @@ from hypothesis import strategies as st
 from workbench.cli import app
 from workbench.codes.code import MAX_PAIRS, MAX_WORKERS, DesignSpec
 from workbench.codes.decoders.fixed import FixedDecoder
+from workbench.core import catalogue
 from workbench.core.errors import InputError
 from workbench.core.types import Problem
 from workbench.engine import loop
@@ -30,6 +33,8 @@ from workbench.formats.atomic import write_atomically
 from workbench.formats.code import code_to_json, read_code
 from workbench.formats.profile import profile_to_json, read_profile
 from workbench.moments.design_comparison import compare, design_baselines
+from workbench.stragglers.delays import weibull
+from workbench.stragglers.delays.location_scale import LocationScale
 from workbench.stragglers.log import embedded_log
 from workbench.stragglers.profile import StragglerProfile, estimate_profile
 
@@ -130,6 +135,47 @@ def test_a_hand_written_profile_is_enough_for_a_code(tmp_path: Path) -> None:
     assert again.code.encode.shape == (2, 3)
 
 
+def test_a_fitted_profile_keeps_its_evidence(tmp_path: Path) -> None:
+    """Each part of the evidence comes back as its own type, arrays as arrays, and infinities as infinities."""
+    fitted = fitted_profile()
+    assert fitted.evidence is not None
+    assert fitted.evidence.deadline_curve is not None
+    endless = np.where(np.arange(fitted.evidence.deadline_curve.utility.size) == 1, np.inf, 1.5)
+    curve = dataclasses.replace(fitted.evidence.deadline_curve, utility=endless)
+    worker_fits = tuple(
+        dataclasses.replace(each, ks_p_value=chance)
+        for each, chance in zip(fitted.evidence.fits, [None, 0.25, *[1.0] * 98], strict=False)
+    )
+    evidence = dataclasses.replace(fitted.evidence, deadline_curve=curve, fits=worker_fits)
+    (tmp_path / "profile.json").write_bytes(profile_to_json(dataclasses.replace(fitted, evidence=evidence)))
+    again = read_profile(tmp_path / "profile.json").evidence
+    assert again is not None
+    assert (again.families, again.fits, again.independence) == (evidence.families, worker_fits, evidence.independence)
+    for part in ("calibration", "deadline_curve"):
+        old, new = getattr(evidence, part), getattr(again, part)
+        assert type(old) is type(new)
+        for name, value in vars(old).items():
+            assert type(getattr(new, name)) is type(value)
+            np.testing.assert_array_equal(getattr(new, name), value)
+
+
+def test_a_new_law_of_the_catalogue_is_written_and_read_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    law = dataclasses.replace(weibull.LAW, family="stretched")
+    model = LocationScale(law, np.array([0.1, -0.3]), np.array([0.5, 0.25]))
+    path = tmp_path / "profile.json"
+    path.write_bytes(profile_to_json(StragglerProfile(model.straggle_prob(1.5), 1.5, model)))
+    refused(path, read_profile, "delay.family 'stretched' is unknown: choose one of .*lognormal.*weibull")
+    module = cast(ModuleType, SimpleNamespace(fit=weibull.fit, posterior=weibull.posterior, LAW=law))
+    known = catalogue.delays()
+    monkeypatch.setattr(catalogue, "delays", lambda: known | {"stretched": module})
+    again = read_profile(path).delay
+    assert isinstance(again, LocationScale)
+    assert again.law is law
+    np.testing.assert_array_equal([again.location, again.scale], [model.location, model.scale])
+    layout = json.loads(json.dumps(profile_format.json_schema()))
+    assert fits(json.loads(path.read_bytes()), layout, layout)
+
+
 # ---- the schema -----------------------------------------------------------------------------------------
 
 
@@ -188,6 +234,33 @@ def test_what_is_written_satisfies_the_schema(schema: Callable[[], Json], writte
         [document],
     ):
         assert not fits(broken, layout, layout)
+
+
+def properties(schema: Json, place: str = "$") -> list[tuple[str, Json]]:
+    """Every property anywhere in a schema, with its place."""
+    if isinstance(schema, list):
+        return [each for index, part in enumerate(schema) for each in properties(part, f"{place}[{index}]")]
+    if not isinstance(schema, dict):
+        return []
+    own = schema.get("properties", {})
+    found = [(f"{place}.{name}", each) for name, each in own.items()]
+    return found + [each for key, part in schema.items() for each in properties(part, f"{place}.{key}")]
+
+
+@pytest.mark.parametrize(("schema", "written"), SCHEMAS.values(), ids=SCHEMAS)
+def test_the_schema_describes_every_property(schema: Callable[[], Json], written: Callable[[], bytes]) -> None:
+    layout = json.loads(json.dumps(schema()))
+    found = properties(layout)
+    assert {place.rsplit(".", 1)[1] for place, _ in found} >= {*json.loads(written()), "ks_p_value", "best", "kind"}
+    assert [place for place, each in found if len(each.get("description", "").split()) < 3] == []
+    assert [name for name, each in layout["$defs"].items() if not each.get("description")] == []
+
+
+@pytest.mark.parametrize(("schema", "written"), SCHEMAS.values(), ids=SCHEMAS)
+def test_the_schema_lists_the_laws(schema: Callable[[], Json], written: Callable[[], bytes]) -> None:
+    family = schema()["$defs"]["LocationScaleJson"]["properties"]["family"]
+    assert {"shifted_exponential", "weibull", "lognormal", "loglogistic"} <= set(family["enum"])
+    assert not {"pooled_empirical", "bernoulli"} & set(family["enum"])
 
 
 def test_the_schema_of_a_profile_asks_for_two_fields() -> None:
@@ -336,6 +409,21 @@ FIELDS: dict[str, tuple[tuple[str | int, ...], Json, str]] = {
     "no rounds": (("profile", "delay"), POOLED | {"response_s": []}, r"\$.profile.delay.response_s"),
     "scale 0": (("profile", "delay"), SCALED | {"scale": [1, 0, 1]}, r"\$.profile.delay.scale\[1\]"),
     "scales short": (("profile", "delay"), SCALED | {"scale": [1, 1]}, "3 locations and 2 scales"),
+    "unknown law": (("profile", "delay"), SCALED | {"family": "pooled_empirical"}, "unknown: choose one of .*weibull"),
+    "hostile law": (("profile", "delay"), SCALED | {"family": "a\n" * 999}, r"delay.family 'a\\na.*: choose one of"),
+    "interval reversed": (
+        ("profile", "interval"),
+        [[0.01, 0.3, 0.3], [0.1, 0.1, 0.5]],
+        r"interval\[0\]\[1\] is 0.3, above interval\[1\]\[1\], 0.1: give the lower end first",
+    ),
+    "interval above": (
+        ("profile", "interval"),
+        [[0.01, 0.1, 0.45], [0.1, 0.3, 0.5]],
+        r"straggle_prob\[2\] is 0.4, outside its interval from 0.45 to 0.5: correct it, or",
+    ),
+    "interval below": (("profile", "interval"), [[0, 0.1, 0.3], [0.04, 0.3, 0.5]], "outside its interval from 0.0 to"),
+    "interval ragged": (("profile", "interval"), [[0, 0.1, 0.3], [0.1, 0.3]], "interval needs two rows of 3 numbers"),
+    "interval one row": (("profile", "interval"), [[0, 0.1, 0.3]], r"length >= 2 - at `\$.profile.interval`"),
     "location huge": (("profile", "delay"), SCALED | {"location": [1e308] * 3}, r"straggle_prob\[\d\] is"),
 }
 
@@ -348,6 +436,12 @@ def put(document: Json, place: tuple[str | int, ...], value: Json) -> bytes:
         at = at[step]
     at[place[-1]] = value
     return json.dumps(changed).encode()
+
+
+def test_an_interval_may_end_at_the_probability(tmp_path: Path) -> None:
+    path = tmp_path / "profile.json"
+    path.write_text('{"version": 1, "straggle_prob": [0.1, 0.2], "interval": [[0.1, 0.0], [0.3, 0.2]]}')
+    np.testing.assert_array_equal(read_profile(path).interval, [[0.1, 0.0], [0.3, 0.2]])
 
 
 @pytest.mark.parametrize(("place", "value", "message"), FIELDS.values(), ids=FIELDS)

@@ -4,7 +4,9 @@ import itertools
 
 import numpy as np
 import pytest
-from scipy import sparse
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import optimize, sparse, stats
 
 from workbench.codes import optimally_structured
 from workbench.codes.code import DesignSpec, GradientCode
@@ -14,11 +16,18 @@ from workbench.core import catalogue
 from workbench.core.errors import InputError
 from workbench.core.types import MomentKind
 from workbench.moments import estimate
-from workbench.moments.design_comparison import OPTIMAL, compare, dense_moments, matched_replication
+from workbench.moments.design_comparison import (
+    OPTIMAL,
+    compare,
+    dense_moments,
+    design_baselines,
+    matched_replication,
+)
 from workbench.moments.enumeration import error_by_enumeration, straggler_patterns
 from workbench.moments.estimate import error_split, moments
+from workbench.moments.replay import replay, replay_left_out
 from workbench.quantizers.identity import quantizer as identity
-from workbench.quantizers.stochastic_levels import StochasticLevels
+from workbench.quantizers.stochastic_levels import StochasticLevels, variance_constant
 from workbench.solvers import optimal_structure
 from workbench.stragglers.profile import StragglerProfile
 
@@ -58,6 +67,37 @@ def test_bias_and_straggler_error_equal_enumeration(name, module, size):
         ):
             without_noise = split.bias_sq + split.straggler_var
             assert without_noise == pytest.approx(expected, rel=tolerance, abs=tolerance)
+
+
+def least_over_factors(code, prob, grads, noise):
+    """min over c of E‖cĝ − Σg_j‖², searched numerically; noise (W,) is each quantizer's variance of its message."""
+    total, messages = grads.sum(axis=0), code.encode_dense @ grads
+
+    def error(factor):
+        patterns = zip(*straggler_patterns(prob), strict=True)
+        return sum(
+            chance * (np.sum((factor * weights @ messages - total) ** 2) + factor**2 * weights**2 @ noise)
+            for chance, weights in ((q, code.decoder.weights(up[None])[0]) for up, q in patterns)
+        )
+
+    return optimize.minimize_scalar(error, bracket=(0.0, 1.0)).fun
+
+
+@pytest.mark.parametrize(("name", "module"), FAMILIES)
+def test_rescaled_error_is_the_least_over_all_factors(name, module):
+    """Pattern by pattern; a minimum is flat, so the search is exact to far below 1e-9."""
+    for seed, size in ((0, (3, 4)), (1, (5, 3))):
+        code, prob = random_design(module, seed, *size)
+        found = moments(code, prob, 40, rng=np.random.default_rng(0))
+        for split, grads in ((found.aligned, np.ones((size[1], 1))), (found.orthonormal, np.eye(size[1]))):
+            noise = code.quantizer.mean_variance_factor(40) * np.sum((code.encode_dense @ grads) ** 2, axis=1)  # (W,)
+            expected = least_over_factors(code, prob, grads, noise)
+            assert split.rescaled == pytest.approx(expected, rel=1e-9, abs=1e-9)
+            assert split.rescaled <= split.mse * (1 + 1e-12)
+        if isinstance(code.decoder, FixedDecoder):
+            grads = np.random.default_rng(seed).standard_normal((size[1], 7))
+            expected = least_over_factors(code, prob, grads, code.quantizer.variance(code.encode_dense @ grads))
+            assert error_split(code, prob, grads).rescaled == pytest.approx(expected, rel=1e-9)
 
 
 @pytest.mark.parametrize(("name", "module"), FAMILIES)
@@ -167,6 +207,8 @@ def test_sampled_moments_cover_the_exact_ones(monkeypatch):
     assert abs(sampled.aligned.mse - exact.aligned.mse) <= 5 * sampled.standard_error
     gap = abs(sampled.orthonormal.mse - exact.orthonormal.mse)
     assert 0 < gap <= 5 * sampled.standard_error_orthonormal
+    assert 0 < abs(sampled.worst_case - exact.worst_case) <= 5 * sampled.standard_error_worst_case
+    assert exact.standard_error_worst_case == 0
 
 
 def test_dense_closed_form():
@@ -186,6 +228,8 @@ def test_dense_closed_form():
     found = dense_moments(comparison.optimal.moments, 6)
     assert found.aligned.mse == pytest.approx(expected.aligned.mse, rel=1e-12)
     assert found.orthonormal.mse == pytest.approx(expected.orthonormal.mse, rel=1e-12)
+    assert found.aligned.rescaled == pytest.approx(expected.aligned.rescaled, rel=1e-12)
+    assert found.orthonormal.rescaled == pytest.approx(expected.orthonormal.rescaled, rel=1e-12)
 
 
 def test_the_optimal_code_has_the_least_worst_case_of_unbiased_families():
@@ -223,3 +267,101 @@ def test_a_budget_below_two_bits_each_pays_for_the_most_reliable():
 def test_enumeration_refuses_what_it_cannot_finish():
     with pytest.raises(InputError, match="at most 20"):
         straggler_patterns(np.full(21, 0.5))
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    seed=st.integers(0, 10_000),
+    n_workers=st.integers(1, 6),
+    constant=st.sampled_from(["tight", "paper", "qsgd"]),
+    allow_idle=st.booleans(),
+)
+def test_the_dual_bounds_the_utility(seed, n_workers, constant, allow_idle):
+    """Never below the utility, and equal to the least dual value, which is at a slope between two points, or 0."""
+    rng = np.random.default_rng(seed)
+    prob, budget = rng.uniform(0.01, 0.9, n_workers), int(rng.integers(2 * n_workers, 12 * n_workers + 1))
+    spec = DesignSpec(3, int(rng.integers(1, 10_000)), budget, 1, constant, allow_idle)
+    found = compare(StragglerProfile(prob), spec, seed=0)
+    assert found.dual_bound >= found.allocation.utility * (1 - 1e-12)
+    bits = np.arange(0 if allow_idle else 2, 33)
+    omega = variance_constant(np.maximum(bits, 2).astype(float), spec.dim, constant)  # (M,)
+    table = np.where(bits > 0, (1 - prob[:, None]) / (prob[:, None] + omega), 0.0)  # (W, M)
+    budget = min(budget, 32 * n_workers)
+    first, second = np.triu_indices(len(bits), 1)
+    slopes = np.append((table[:, second] - table[:, first]) / (bits[second] - bits[first]), 0.0)  # (N,)
+    dual = slopes * budget + sum((row - slopes[:, None] * bits).max(axis=1) for row in table)
+    assert found.dual_bound == pytest.approx(dual[slopes >= 0].min(), rel=1e-9)
+
+
+def test_the_busiest_share_counts_parts():
+    profile = StragglerProfile(np.array([0.01, 0.5, 0.5, 0.6]))
+    found = compare(profile, DesignSpec(12, 100, 10, allow_idle=True), seed=0)
+    assert np.any(found.optimal.code.bits == 0)
+    held = [np.count_nonzero(row) for row in found.optimal.code.encode_dense]
+    held = [count for count in held if count]
+    assert found.busiest_share == pytest.approx(max(held) * len(held) / sum(held), rel=1e-12)
+    assert found.busiest_share > 1
+
+
+@pytest.mark.parametrize(("name", "module"), FAMILIES)
+def test_a_replayed_round_is_a_sent_round(name, module):
+    """Part gradients that agree, in random directions, really quantized: means of 3,000 estimates of each round
+    within Z standard errors of ratio and error, false alarm 1e-6 over rounds and families."""
+    code, _ = random_design(module, 4, 5, 3, dim=6)
+    responded = np.random.default_rng(5).random((4, 5)) < 0.7  # (rounds, W)
+    ratio, error = replay(code, responded, 6)
+    rng = np.random.default_rng(6)
+    z = stats.norm.isf(1e-6 / (2 * 2 * len(responded) * len(FAMILIES)))
+    for up, mean, mean_error in zip(responded, ratio, error, strict=True):
+        direction = rng.standard_normal((3000, 6))
+        direction /= np.linalg.norm(direction, axis=1, keepdims=True)
+        messages = code.encode_dense.sum(axis=1)[:, None] * direction[:, None]  # (n, W, D)
+        heard = code.quantizer(messages, rng=rng)  # (n, W, D)
+        got = np.einsum("w,nwd->nd", code.decoder.weights(up[None])[0], heard) / 3  # (n, D): relative to the sum
+        along, square = np.sum(got * direction, axis=1), np.sum((got - direction) ** 2, axis=1)
+        assert abs(along.mean() - mean) <= z * along.std() / np.sqrt(3000) + 1e-12
+        assert abs(square.mean() - mean_error) <= z * square.std() / np.sqrt(3000) + 1e-12
+
+
+def test_replays_equal_a_loop_over_rounds():
+    """Contiguous fifths; designs know the other rounds only; round by round with one decoder call each."""
+    rng = np.random.default_rng(7)
+    late = rng.random((13, 4)) < [0.1, 0.3, 0.5, 0.2]
+    spec, seen = DesignSpec(5, 100, 20), []
+
+    def estimate_from(rounds):
+        seen.append(rounds.tolist())
+        return (late[rounds].sum(axis=0) + 0.5) / (len(rounds) + 1)
+
+    found = replay_left_out(late, estimate_from, spec, seed=3)
+    blocks = [[0, 1, 2], [3, 4, 5], [6, 7, 8], [9, 10], [11, 12]]
+    assert seen == [[r for r in range(13) if r not in block] for block in blocks]
+    expected = {}
+    for block, others in zip(blocks, seen, strict=True):
+        profile = StragglerProfile((late[others].sum(axis=0) + 0.5) / (len(others) + 1))
+        codes = design_baselines(profile, spec, seed=3)
+        codes[OPTIMAL] = optimally_structured.design(profile, spec, rng=rng)
+        for r in block:
+            for name, code in codes.items():
+                weights = code.decoder.weights(~late[[r]])[0]
+                sums = code.encode_dense.sum(axis=1)
+                ratio = sum(weights[w] * sums[w] for w in range(4)) / 5
+                noise = code.quantizer.mean_variance_factor(100) * (weights * sums / 5) ** 2
+                expected.setdefault(name, []).append((ratio, (ratio - 1) ** 2 + noise.sum()))
+    assert found.keys() == expected.keys() == catalogue.codes().keys()
+    for name, pairs in expected.items():
+        mean, error = np.mean(pairs, axis=0), stats.sem(pairs, axis=0)
+        numbers = (found[name].ratio, found[name].error, found[name].ratio_error, found[name].error_error)
+        assert numbers == pytest.approx((*mean, *error), rel=1e-9, abs=1e-12), name
+
+
+def test_an_unbiased_code_replays_around_the_truth():
+    """Independent stragglers with known probabilities: the mean ratio is 1 within Z errors, false alarm 1e-6."""
+    prob = np.array([0.1, 0.3, 0.5, 0.2, 0.4])
+    late = np.random.default_rng(8).random((600, 5)) < prob
+    found = replay_left_out(late, lambda _: prob, DesignSpec(5, 100, 25), seed=0)
+    z = stats.norm.isf(1e-6 / 6)
+    for name in (OPTIMAL, "osgc", "stochastic"):
+        assert abs(found[name].ratio - 1) < z * found[name].ratio_error, name
+    expected = compare(StragglerProfile(prob), DesignSpec(5, 100, 25), seed=0).optimal.moments.aligned.mse / 25
+    assert abs(found[OPTIMAL].error - expected) < z * found[OPTIMAL].error_error

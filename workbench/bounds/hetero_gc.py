@@ -38,7 +38,7 @@ def lemma_1(weights: FloatArray, straggle_prob: FloatArray, variance_factor: Flo
     mass = np.abs(weights).sum(axis=1)  # (W,)
     active = mass > 0  # (W,)
     noise = np.where(active, straggle_prob + variance_factor, 0.0)  # (W,)
-    return Bound(np.asarray(grad_bound_sq * np.sum((1 - straggle_prob) * noise * mass**2)), "E|estimate - g|^2")
+    return Bound(np.asarray(grad_bound_sq * np.sum((1 - straggle_prob) * noise * mass**2)), "E‖ĝ − g‖²")
 
 
 @claim("hetero_gc", "Lemma 2", eq=21, assumes=(BOUNDED, UNBIASED, OPTIMAL, INDEPENDENT))
@@ -53,14 +53,14 @@ def lemma_2(n_parts: int, utility: float, grad_bound_sq: float) -> Bound:
     """
     if not utility > 0:
         raise InputError(f"utility is {utility}: no worker contributes, nothing is bounded")
-    return Bound(np.asarray(grad_bound_sq * n_parts**2 / utility), "E|estimate - g|^2")
+    return Bound(np.asarray(grad_bound_sq * n_parts**2 / utility), "E‖ĝ − g‖²")
 
 
 @claim("hetero_gc", "Lemma 2", eq=50, assumes=(BOUNDED, UNBIASED, OPTIMAL, INDEPENDENT))
 def lemma_2_second_moment(n_parts: int, utility: float, grad_bound_sq: float) -> Bound:
     """Bound the second moment of the estimate, E‖ĝ‖² ≤ G = C k² (1 + 1/U); parameters as in `lemma_2`."""
     error = lemma_2(n_parts, utility, grad_bound_sq).value
-    return Bound(np.asarray(grad_bound_sq * n_parts**2 + error), "E|estimate|^2")
+    return Bound(np.asarray(grad_bound_sq * n_parts**2 + error), "E‖ĝ‖²")
 
 
 @claim("hetero_gc", "Theorem 2", eq=28, assumes=(BOUNDED, UNBIASED, OPTIMAL, INDEPENDENT, STRONGLY_CONVEX))
@@ -78,7 +78,7 @@ def theorem_2(reg: Regularity, n_parts: int, utility: float, n_iters: npt.ArrayL
     n_iters : T at least 1, shape (K,)
     """
     last = _indices(n_iters, least=1)  # (K,)
-    return Bound(4 * _scale_theorem_2(reg, n_parts, utility) / last, "E|x_T - x*|^2")
+    return Bound(4 * _scale_theorem_2(reg, n_parts, utility) / last, "E‖x_T − x*‖²")
 
 
 @claim("hetero_gc", "Theorem 2", eq=67, assumes=(BOUNDED, UNBIASED, OPTIMAL, INDEPENDENT, STRONGLY_CONVEX))
@@ -112,7 +112,7 @@ def theorem_2_recursion(
     late = np.maximum(last, 3)  # (K,)
     curve = scale * (late - 1 - harmonic[late - 2]) / ((late - 1) * (late - 2))
     curve = np.where(last == 1, start_error_sq, np.where(last == 2, scale - start_error_sq, curve))  # (K,)
-    return Bound(curve, "E|x_T - x*|^2")
+    return Bound(curve, "E‖x_T − x*‖²")
 
 
 @claim("hetero_gc", "Theorem 3", eq=29, assumes=(BOUNDED, UNBIASED, OPTIMAL, INDEPENDENT, SMOOTH))
@@ -145,7 +145,7 @@ def theorem_3_constant(
     smoothness, error = _constants_theorem_3(reg, n_parts, utility)
     root = np.sqrt((last if planned is None else planned) + 1.0)  # 1/(L η)
     # eq. 74: 2Δ/(η(T+1)) + LηV
-    return Bound(2 * smoothness * loss_gap * root / (last + 1) + error / root, "average of E|grad F|^2")
+    return Bound(2 * smoothness * loss_gap * root / (last + 1) + error / root, "average of E‖∇F‖²")
 
 
 @claim("hetero_gc", "Theorem 3", eq=30, assumes=(BOUNDED, UNBIASED, OPTIMAL, INDEPENDENT, SMOOTH, SMALL_STEP))
@@ -176,7 +176,7 @@ def theorem_3_decaying(
     if not 0 < first_step <= (1 + 1e-12) / smoothness:
         raise InputError(f"first_step is {first_step:g}: the proof needs it in (0, 1/L], 1/L = {1 / smoothness:g}")
     noise = smoothness * error * first_step**2 * (1 + np.log(last + 1.0))  # (K,)
-    return Bound((2 * loss_gap + noise) / (first_step * np.sqrt(last + 1.0)), "least E|grad F|^2")
+    return Bound((2 * loss_gap + noise) / (first_step * np.sqrt(last + 1.0)), "least E‖∇F‖²")
 
 
 @claim("hetero_gc", "Theorem 3", eq=73, assumes=(BOUNDED, UNBIASED, OPTIMAL, INDEPENDENT, SMOOTH, SMALL_STEP))
@@ -204,7 +204,7 @@ def theorem_3_recursion(
         )
     descent = np.cumsum(step_sizes * (1 - smoothness * step_sizes / 2))  # (K,)
     noise = smoothness * error / 2 * np.cumsum(step_sizes**2)  # (K,)
-    return Bound((loss_gap + noise) / descent, "weighted average of E|grad F|^2")
+    return Bound((loss_gap + noise) / descent, "weighted average of E‖∇F‖²")
 
 
 def _indices(n_iters: npt.ArrayLike, *, least: int) -> IntArray:

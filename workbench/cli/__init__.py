@@ -4,6 +4,7 @@ import errno
 import importlib
 import io
 import os
+import select
 import sys
 from typing import NoReturn
 
@@ -74,13 +75,22 @@ def main() -> None:
         _leave("interrupted", 130)
     except MemoryError:
         _leave("out of memory: ask for fewer runs, parts or workers", 2)
-    except BrokenPipeError:  # the reader of our output has seen enough
+    except BrokenPipeError:
+        if not _reader_is_gone():
+            raise
         _discard_output()
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
         _discard_output()
         _leave(f"the output cannot be written ({error.strerror}): make room or print elsewhere", 2)
+
+
+def _reader_is_gone() -> bool:
+    """Tell whether the broken pipe is our output, whose reader has seen enough, or some other one."""
+    poll = select.poll()
+    poll.register(sys.stdout.fileno(), 0)
+    return any(event & select.POLLERR for _, event in poll.poll(0))
 
 
 def _discard_output() -> None:

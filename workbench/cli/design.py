@@ -6,7 +6,8 @@ import click
 import msgspec
 import numpy as np
 
-from workbench.cli.options import COUNT, SEED, check_out
+from workbench.cli.options import COUNT, SEED, check_out, parse_deadline, read_trace
+from workbench.cli.profile import warn_late
 from workbench.codes import optimally_structured
 from workbench.codes.code import DesignSpec
 from workbench.core.errors import InputError
@@ -19,6 +20,7 @@ from workbench.stragglers.profile import StragglerProfile
 if TYPE_CHECKING:
     from rich.console import Console
 
+LOPSIDED = 2  # times the mean load, from where on it is worth a warning
 DESIGN_GRID = 40  # deadlines at which the bits are allocated anew
 
 
@@ -79,9 +81,7 @@ def read_source(
     source: str | None, where: tuple[str, ...], deadline: str | None, spec: DesignSpec, *, seed: int
 ) -> StragglerProfile:
     """Read a profile.json, or fit a log; `auto` weighs each deadline by the utility of the bits it would get."""
-    from workbench.cli.profile import parse_deadline, parse_where
     from workbench.formats.profile import read_profile
-    from workbench.stragglers.log import embedded_log, read_log
     from workbench.stragglers.profile import at_deadline, estimate_profile
 
     if source is not None and source.lower().endswith(".json"):
@@ -90,9 +90,7 @@ def read_source(
         profile = read_profile(source)
         spec.check_size(profile.n_workers)
         return profile if deadline is None else at_deadline(profile, parse_deadline(deadline), source)
-    if source is None and where:
-        raise InputError("--where selects in a log: name its file too")
-    log = embedded_log() if source is None else read_log(source, parse_where(where))
+    log = read_trace(source, where)
     spec.check_size(log.n_workers)
 
     def utility(straggle_prob: FloatArray) -> float:
@@ -113,6 +111,7 @@ def as_object(comparison: DesignComparison) -> dict[str, object]:
         "straggle_prob": profile.straggle_prob.tolist(),
         "utility": comparison.allocation.utility,
         "utility_upper_bound": comparison.allocation.upper_bound,
+        "utility_dual_bound": comparison.dual_bound,
         "residual_bound": comparison.residual_bound,
         "nnz": optimal.code.encode.nnz,
         "deadline_s": profile.deadline_s,
@@ -165,7 +164,10 @@ def show(comparison: DesignComparison, console: "Console") -> None:
         f"{spec.bit_budget} bits a coordinate, deadline {deadline}, variance constant {spec.variance_constant}\n"
     )
     console.print("[bold]Optimal code[/bold]")
-    console.print(f"  utility U = {allocation.utility:.6g}, no bit allocation has more")
+    console.print(
+        f"  utility U = {allocation.utility:.6g}, the most of any allocation of these bits (Lagrangian dual: at most "
+        f"{comparison.dual_bound:.6g})"
+    )
     console.print(
         f"  worst-case error P²/U = {comparison.residual_bound:.6g} for part gradients of norm 1, the least bound of "
         "unbiased codes with fixed decoding weights"
@@ -195,10 +197,11 @@ def show(comparison: DesignComparison, console: "Console") -> None:
         f"orthonormal {optimal.moments.orthonormal.rescaled:.4g} against "
         f"{orthonormal[1].moments.orthonormal.rescaled:.4g} ({orthonormal[0]})."
     )
-    if load.max() > 2 * spec.n_parts / profile.n_workers:
+    warn_late(profile, console)
+    if comparison.busiest_share > LOPSIDED:
         console.print(
             f"\nThe probabilities were taken as independent of the load; the busiest worker holds "
-            f"{load.max() * profile.n_workers / spec.n_parts:.2g} times an equal share."
+            f"{comparison.busiest_share:.2g} times the mean of those that hold any part."
         )
 
 

@@ -1,19 +1,16 @@
 """`workbench profile`: a response-time log -> each worker's straggle probability."""
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import click
 import numpy as np
 
-from workbench.cli.options import SEED, check_out
-from workbench.core.errors import InputError
+from workbench.cli.options import SEED, check_out, parse_deadline, read_trace
 from workbench.core.types import FloatArray
 from workbench.formats.atomic import write_atomically
 from workbench.formats.profile import profile_to_json
 from workbench.stragglers.deadline import DeadlineCurve
 from workbench.stragglers.fit import BASELINE
-from workbench.stragglers.log import LONGEST_S, SHORTEST_S, embedded_log, read_log
 from workbench.stragglers.profile import ProfileEvidence, StragglerProfile, estimate_profile
 
 if TYPE_CHECKING:
@@ -42,10 +39,7 @@ def command(
     """
     deadline_s = parse_deadline(deadline)
     check_out(out, trace)
-    if trace is None and where:
-        raise InputError("--where selects in a log: name its file too")
-    log = embedded_log() if trace is None else read_log(trace, parse_where(where))
-    profile = estimate_profile(log, deadline_s, seed=seed)
+    profile = estimate_profile(read_trace(trace, where), deadline_s, seed=seed)
     content = profile_to_json(profile)
     if out is not None:
         write_atomically(out, content)
@@ -58,32 +52,6 @@ def command(
     show(profile, console, chosen=deadline_s == "auto")
     if out is not None:
         console.print(f"\nwritten to {out}", markup=False)
-
-
-def parse_where(pairs: Sequence[str]) -> dict[str, str]:
-    """Return key -> value of `--where key=value` options."""
-    chosen: dict[str, str] = {}
-    for pair in pairs:
-        key, equals, value = pair.partition("=")
-        if not equals or not key.strip():
-            raise InputError(f"--where {pair}: write --where column=value")
-        if key.strip() in chosen:
-            raise InputError(f"--where {pair}: {key.strip()} is chosen twice: keep one")
-        chosen[key.strip()] = value.strip()
-    return chosen
-
-
-def parse_deadline(text: str) -> float | Literal["auto"]:
-    """Return seconds, or "auto"."""
-    if text == "auto":
-        return "auto"
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = float("nan")
-    if not SHORTEST_S <= seconds <= LONGEST_S:
-        raise InputError(f"--deadline {text}: give a number of seconds from {SHORTEST_S:g} to {LONGEST_S:g}, or auto")
-    return seconds
 
 
 def show(profile: StragglerProfile, console: "Console", *, chosen: bool) -> None:
@@ -109,11 +77,12 @@ def show(profile: StragglerProfile, console: "Console", *, chosen: bool) -> None
             f"{score.brier:.4f} ± {score.brier_error:.4f}",
         )
     console.print(table)
-    how = "least deadline x (1 + 1/U), no quantization" if chosen else "as given"
+    how = "least deadline x (1 + 1/U) without quantization; design weighs in the bits" if chosen else "as given"
     console.print(f"\n[bold]Deadline {profile.deadline_s:.6g} s[/bold] ({how})")
     if evidence.deadline_curve is not None:
         for line in draw_curve(evidence.deadline_curve):
             console.print(line)
+    warn_late(profile, console)
     _show_workers(profile, console)
     _show_trust(profile, evidence, console)
 
@@ -151,6 +120,15 @@ def _show_workers(profile: StragglerProfile, console: "Console") -> None:
     for worker in order:
         ends = "" if interval is None else _interval(interval[:, worker])
         console.print(f"  worker {profile.workers[worker]}: {prob[worker]:.3g} {ends}", markup=False)
+
+
+def warn_late(profile: StragglerProfile, console: "Console") -> None:
+    """Say so when most responses would be thrown away."""
+    used = 1 - float(profile.straggle_prob.mean())
+    if used < 0.5:
+        console.print(
+            f"\nOnly {used:.0%} of the responses come within this deadline; compare with a later one, and with waiting"
+        )
 
 
 def _interval(ends: FloatArray) -> str:

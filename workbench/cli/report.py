@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from workbench.cli.options import COUNT, JOBS, SEED
+from workbench.cli.options import COUNT, JOBS, SEED, read_trace
 from workbench.core.errors import InputError
 from workbench.core.types import VarianceConstant
 
@@ -13,13 +13,17 @@ from workbench.core.types import VarianceConstant
 @click.command()
 @click.argument("trace", required=False)
 @click.option("--where", multiple=True, metavar="KEY=VALUE", help="Select a group of the log; repeatable.")
-@click.option(
-    "--out", default="report", show_default=True, metavar="DIR", help="Folder for report.html and its pictures."
-)
+@click.option("--out", default="report", show_default=True, metavar="DIR", help="Folder to write into.")
 @click.option("--parts", "n_parts", type=COUNT, default=64, show_default=True, help="P, parts of the data.")
 @click.option("--dim", type=COUNT, default=5_000_000, show_default=True, help="d, coordinates of a gradient.")
 @click.option("--bits", type=COUNT, default=4, show_default=True, help="Bits a coordinate and worker, on average.")
-@click.option("--variance-constant", type=click.Choice(["tight", "paper", "qsgd"]), default="tight", show_default=True)
+@click.option(
+    "--variance-constant",
+    type=click.Choice(["tight", "paper", "qsgd"]),
+    default="tight",
+    show_default=True,
+    help="Bound on the quantizer's variance.",
+)
 @click.option("--allow-idle", is_flag=True, help="Let workers get 0 bits and no part.")
 @click.option("--seed", type=SEED, default=0, show_default=True, help="Of everything random.")
 @click.option("--jobs", type=JOBS, default=2, show_default=True, help="Processes; the result does not depend on it.")
@@ -35,20 +39,19 @@ def command(
     seed: int,
     jobs: int,
 ) -> None:
-    """Profile the log TRACE, design, compare, train, judge, and write DIR/report.html and its pictures.
+    """Profile the log TRACE, design, compare, train, judge, and write DIR/report.html, its pictures, and the
+    profile.json and code.json behind it.
 
     Without TRACE, the log that travels with the package is used.
     """
-    from workbench.cli.profile import parse_where
     from workbench.engine.setup import build_problem
     from workbench.formats.atomic import write_atomically
+    from workbench.formats.code import code_to_json
+    from workbench.formats.profile import profile_to_json
     from workbench.report import page
     from workbench.report.study import StudyConfig, run_study
-    from workbench.stragglers.log import embedded_log, read_log
 
-    if trace is None and where:
-        raise InputError("--where selects in a log: name its file too")
-    log = embedded_log() if trace is None else read_log(trace, parse_where(where))
+    log = read_trace(trace, where)
     config = StudyConfig(n_parts, dim, bits, variance_constant, allow_idle, seed)
     config.spec(log.n_workers, dim).check_size(log.n_workers)
     for training in config.trainings:
@@ -64,6 +67,8 @@ def command(
         click.echo(f"{time.monotonic() - began:6.0f} s  {text}", err=True)
 
     study = run_study(log, config, n_jobs=jobs, progress=progress)
+    write_atomically(folder / "profile.json", profile_to_json(study.profile))
+    write_atomically(folder / "code.json", code_to_json(study.design))
     progress("drawing")
     pictures = page.draw(study)
     for name, svg in pictures.svg.items():

@@ -1,6 +1,7 @@
 """`workbench simulate`: a designed code and every baseline on the same stragglers."""
 
 import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import click
@@ -8,6 +9,7 @@ import msgspec
 import numpy as np
 
 from workbench.cli.options import ITERATIONS, JOBS, RUNS, SEED, check_out
+from workbench.core import catalogue
 from workbench.core.errors import InputError
 from workbench.core.types import FloatArray
 
@@ -16,7 +18,7 @@ if TYPE_CHECKING:
 
     from workbench.engine.compare import Comparison, Method, Separation
 
-PROBLEMS = ("least-squares", "softmax-regression")
+PROBLEMS = tuple(name.replace("_", "-") for name in catalogue.problems())
 
 
 @click.command()
@@ -25,52 +27,71 @@ PROBLEMS = ("least-squares", "softmax-regression")
     "--problem",
     "problem_key",
     type=click.Choice(PROBLEMS),
-    default=PROBLEMS[0],
+    default="least-squares",
     show_default=True,
     help="What to train.",
 )
 @click.option("--runs", type=RUNS, default=50, show_default=True, help="Straggler histories.")
 @click.option("--iterations", type=ITERATIONS, default=300, show_default=True, help="Rounds of each run.")
+@click.option("--as-designed", is_flag=True, help="Keep codes designed for another dimension than the problem's.")
 @click.option("--seed", type=SEED, default=0, show_default=True, help="Of problem, stragglers and quantizers.")
 @click.option("--jobs", type=JOBS, default=2, show_default=True, help="Processes; the result does not depend on it.")
 @click.option("--out", metavar="FILE", help="Write the JSON here too.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object with all curves.")
 def command(
-    code_path: str, problem_key: str, runs: int, iterations: int, seed: int, jobs: int, out: str | None, as_json: bool
+    code_path: str,
+    problem_key: str,
+    runs: int,
+    iterations: int,
+    as_designed: bool,
+    seed: int,
+    jobs: int,
+    out: str | None,
+    as_json: bool,
 ) -> None:
     """Train with a designed code and with every baseline of the same budget, on the same stragglers.
 
-    Each method gets the constant step size that is best for it, from the same grid of pilot runs.
+    Each method gets the constant step size that is best for it in pilot runs, from one grid. A code designed for
+    another dimension than the problem's is designed anew, as its bits would be wrong here.
     """
+    from workbench.codes import optimally_structured
     from workbench.engine.compare import compare
     from workbench.engine.loop import WAIT_FOR_ALL
     from workbench.engine.setup import build_problem, delay_of
     from workbench.formats.atomic import write_atomically
     from workbench.formats.code import read_code
-    from workbench.moments.design_comparison import design_baselines
+    from workbench.moments.design_comparison import OPTIMAL, design_baselines
 
     check_out(out, code_path)
     designed = read_code(code_path)
     problem = build_problem(problem_key.replace("-", "_"), designed.spec.n_parts, seed=seed)
-    if problem.dim != designed.spec.dim:
-        note = f"the code was designed for {designed.spec.dim:,} coordinates, {problem_key} has {problem.dim:,}"
-        click.echo(f"workbench: {note}: quantizers err differently; `design --dim {problem.dim}` would match", err=True)
-    baselines = design_baselines(designed.profile, designed.spec, seed=designed.seed)
-    if designed.code.family in (*baselines, WAIT_FOR_ALL):
-        raise InputError(f"{code_path}: the family '{designed.code.family}' is a baseline here: rename it in the file")
+    profile, spec, code = designed.profile, designed.spec, designed.code
+    if problem.dim != spec.dim:
+        note = f"the code was designed for {spec.dim:,} coordinates, {problem_key} has {problem.dim:,}"
+        if as_designed or code.family != OPTIMAL:
+            click.echo(f"workbench: {note}: its bits are not the best ones here", err=True)
+        else:
+            click.echo(f"workbench: {note}: all codes are designed anew (--as-designed keeps them)", err=True)
+            spec = replace(spec, dim=problem.dim)
+            code = optimally_structured.design_for_bits(
+                profile, spec, optimally_structured.allocate(profile.straggle_prob, spec).bits
+            )
+    baselines = design_baselines(profile, spec, seed=designed.seed)
+    if code.family in (*baselines, WAIT_FOR_ALL):
+        raise InputError(f"{code_path}: the family '{code.family}' is a baseline here: rename it in the file")
     comparison = compare(
         problem,
-        [designed.code, *baselines.values()],
-        delay_of(designed.profile),
-        deadline_s=designed.profile.deadline_s,
+        [code, *baselines.values()],
+        delay_of(profile),
+        deadline_s=profile.deadline_s,
         n_iters=iterations,
         n_runs=runs,
         seed=seed,
         n_jobs=jobs,
-        reference=designed.profile.delay is not None,  # without delays, nobody knows how long waiting takes
+        reference=profile.delay is not None,  # without delays, nobody knows how long waiting takes
         progress=_progress,
     )
-    content = msgspec.json.encode(as_object(comparison, problem_key, designed.code.family))
+    content = msgspec.json.encode(as_object(comparison, problem_key, code.family))
     if out is not None:
         write_atomically(out, content)
     if as_json:
@@ -78,7 +99,7 @@ def command(
         return
     from rich.console import Console
 
-    show(comparison, designed.code.family, Console(highlight=False, soft_wrap=True))
+    show(comparison, code.family, Console(highlight=False, soft_wrap=True))
 
 
 def _progress(stage: str, done: int, total: int) -> None:

@@ -129,7 +129,7 @@ class GradientCode:
         """Bits a coordinate of each worker, shape (W,)."""
         return self.quantizer.bits_per_coordinate
 
-    @property
+    @cached_property
     def placement(self) -> Placement:
         """The pairs (worker, part) with a nonzero weight."""
         pattern = self.encode.copy()

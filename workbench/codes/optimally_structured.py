@@ -8,17 +8,23 @@ from workbench.codes.decoders.fixed import FixedDecoder
 from workbench.core.types import FloatArray, IntArray
 from workbench.quantizers.stochastic_levels import StochasticLevels, variance_constant
 from workbench.solvers import optimal_structure
-from workbench.solvers.bit_allocation import Allocation, solve_exact
+from workbench.solvers.bit_allocation import Allocation, VarianceOfBits, lagrangian_bound, solve_exact
 from workbench.stragglers.profile import StragglerProfile
 
 
 def allocate(straggle_prob: FloatArray, spec: DesignSpec) -> Allocation:
     """Return the bits (W,) that maximise the utility U = Σ (1 − p_i)/(p_i + ω(b_i)), with its certificate."""
 
-    def variance_of_bits(bits: FloatArray) -> FloatArray:
-        return variance_constant(bits, spec.dim, spec.variance_constant)
+    return solve_exact(straggle_prob, _variance_of_bits(spec), spec.bit_budget, allow_idle=spec.allow_idle)
 
-    return solve_exact(straggle_prob, variance_of_bits, spec.bit_budget, allow_idle=spec.allow_idle)
+
+def dual_bound(straggle_prob: FloatArray, spec: DesignSpec) -> float:
+    """Return the Lagrangian dual's upper bound on the utility of any allocation."""
+    return lagrangian_bound(straggle_prob, _variance_of_bits(spec), spec.bit_budget, allow_idle=spec.allow_idle)
+
+
+def _variance_of_bits(spec: DesignSpec) -> VarianceOfBits:
+    return lambda bits: variance_constant(bits, spec.dim, spec.variance_constant)
 
 
 def masses(straggle_prob: FloatArray, variance_factor: FloatArray, n_parts: int) -> sparse.csr_array:

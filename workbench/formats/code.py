@@ -12,60 +12,99 @@ from workbench.codes.code import DesignSpec, GradientCode
 from workbench.codes.decoders.fixed import FixedDecoder
 from workbench.core.errors import InputError
 from workbench.core.types import VarianceConstant
-from workbench.formats.document import read_document
-from workbench.formats.profile import ProfileJson, profile_from_struct, profile_to_struct
+from workbench.formats.document import NonNegativeInt64, PositiveInt, read_document
+from workbench.formats.profile import ProfileJson, profile_from_struct, profile_to_struct, schema_of
 from workbench.moments.design_comparison import DesignComparison
 from workbench.quantizers.stochastic_levels import MAX_BITS, MIN_BITS, StochasticLevels
 from workbench.stragglers.profile import StragglerProfile
 
 VERSION = 1
 
-Count = Annotated[int, Meta(ge=0, le=2**63 - 1)]
-Positive = Annotated[int, Meta(ge=1)]
-
 
 class SpecJson(Struct, forbid_unknown_fields=True):
-    """What the design was asked for; `bit_budget` is in bits a coordinate summed over the workers."""
+    """What the design was asked for."""
 
-    n_parts: Positive
-    dim: Positive
-    bit_budget: Positive
-    replication: Positive
-    variance_constant: VarianceConstant
-    allow_idle: bool
+    n_parts: Annotated[PositiveInt, Meta(description="P, number of parts of the data.")]
+    dim: Annotated[PositiveInt, Meta(description="d, number of coordinates of a gradient.")]
+    bit_budget: Annotated[PositiveInt, Meta(description="B, bits a coordinate, summed over the workers.")]
+    replication: Annotated[
+        PositiveInt,
+        Meta(description="Mean number of workers that hold a part, for the baselines that are free to choose it."),
+    ]
+    variance_constant: Annotated[
+        VarianceConstant, Meta(description="Which bound on the quantizer's variance the design trusts.")
+    ]
+    allow_idle: Annotated[bool, Meta(description="Whether a worker may get 0 bits, and then no part.")]
 
 
 class MatrixJson(Struct, forbid_unknown_fields=True):
     """A sparse (workers, parts) matrix by rows: row i has columns part[row_start[i]:row_start[i + 1]]."""
 
-    row_start: list[Count]
-    part: list[Count]
-    weight: list[float]
+    row_start: Annotated[
+        list[NonNegativeInt64],
+        Meta(description="Where each worker's row starts in part and weight; one number more than workers."),
+    ]
+    part: Annotated[
+        list[NonNegativeInt64],
+        Meta(description="Part of each nonzero, from 0, ascending within a row; one number for each nonzero."),
+    ]
+    weight: Annotated[list[float], Meta(description="The nonzeros, without unit; one number for each, none of them 0.")]
 
 
 class CertificateJson(Struct, forbid_unknown_fields=True):
-    """How good the code is: its utility U, an upper bound on it over all bit allocations, and P²/U.
+    """How good the code is, and how much better any could be."""
 
-    P²/U is the least worst-case error bound among unbiased codes with fixed decoding weights.
-    """
-
-    utility: float
-    utility_upper_bound: float
-    residual_bound: float
+    utility: Annotated[
+        float,
+        Meta(
+            description="U = Σ_i (1 - p_i)/(p_i + ω_i) of the code's bits, without unit; p_i is the straggle "
+            "probability, ω_i the relative variance of the quantizer."
+        ),
+    ]
+    utility_upper_bound: Annotated[
+        float, Meta(description="No allocation of the bit budget has a larger utility; without unit.")
+    ]
+    residual_bound: Annotated[
+        float,
+        Meta(
+            description="P²/U, in squared units of the largest norm of a part's gradient: the least worst-case mean "
+            "squared error among unbiased codes with fixed decoding weights."
+        ),
+    ]
 
 
 class CodeJson(Struct, forbid_unknown_fields=True):
     """Worker i sends Σ_j encode_ij g_j at bits_i bits a coordinate; the master weighs it by decode_i."""
 
-    version: Literal[1]
-    family: Annotated[str, Meta(pattern="^[A-Za-z0-9_][A-Za-z0-9_ .+-]*$", max_length=80)]
-    encode: MatrixJson
-    decode: list[float]
-    bits: list[Annotated[int, Meta(ge=0, le=MAX_BITS)]]
-    spec: SpecJson
-    seed: Count
-    certificate: CertificateJson
-    profile: ProfileJson
+    version: Annotated[Literal[1], Meta(description="Version of this format.")]
+    family: Annotated[
+        str,
+        Meta(
+            pattern="^[A-Za-z0-9_][A-Za-z0-9_ .+-]*$",
+            max_length=80,
+            description="Name of the code's family, as reports print it.",
+        ),
+    ]
+    encode: Annotated[MatrixJson, Meta(description="Encoding weights, without unit; one row for each worker.")]
+    decode: Annotated[
+        list[float],
+        Meta(description="The master's weight of each worker's message, without unit; one number for each worker."),
+    ]
+    bits: Annotated[
+        list[Annotated[int, Meta(ge=0, le=MAX_BITS)]],
+        Meta(
+            description=f"Bits a coordinate of each worker's message: {MIN_BITS} to {MAX_BITS}, or 0 for a worker that "
+            "holds no part; one number for each worker."
+        ),
+    ]
+    spec: Annotated[SpecJson, Meta(description="What the design was asked for.")]
+    seed: Annotated[
+        NonNegativeInt64, Meta(description="Seed of the baselines' random placements and of sampled moments.")
+    ]
+    certificate: Annotated[
+        CertificateJson, Meta(description="How good the code is; for the reader's eyes, not read back.")
+    ]
+    profile: Annotated[ProfileJson, Meta(description="The straggler profile that the code is designed for.")]
 
 
 class DesignedCode(Struct):
@@ -112,7 +151,7 @@ def read_code(path: str | PathLike[str]) -> DesignedCode:
 
 def json_schema() -> dict[str, Any]:
     """Return the JSON Schema of code.json."""
-    return msgspec.json.schema(CodeJson)
+    return schema_of(CodeJson)
 
 
 def _designed(file: CodeJson) -> DesignedCode:

@@ -4,12 +4,16 @@ import json
 from collections.abc import Callable
 from os import PathLike
 from pathlib import Path
-from typing import TypeVar
+from typing import Annotated, TypeVar
 
 import msgspec
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from workbench.core.errors import InputError
+
+PositiveInt = Annotated[int, Meta(ge=1)]
+PositiveFloat = Annotated[float, Meta(gt=0)]
+NonNegativeInt64 = Annotated[int, Meta(ge=0, le=2**63 - 1)]  # numpy's int64 holds it
 
 File = TypeVar("File", bound=Struct)
 T = TypeVar("T")

@@ -33,6 +33,7 @@ class DesignComparison:
     spec: DesignSpec
     seed: int
     allocation: Allocation
+    dual_bound: float  # the Lagrangian dual's bound on the utility, found independently of the allocation
     optimal: Evaluated
     baselines: dict[str, Evaluated]
 
@@ -40,6 +41,12 @@ class DesignComparison:
     def codes(self) -> list[GradientCode]:
         """All codes, the optimal one first."""
         return [self.optimal.code, *(evaluated.code for evaluated in self.baselines.values())]
+
+    @property
+    def busiest_share(self) -> float:
+        """Largest number of parts on one worker of the optimal code, over the mean of those that hold any."""
+        load = self.optimal.code.placement.load
+        return float(load.max() / load[load > 0].mean())
 
     @property
     def residual_bound(self) -> float:
@@ -70,6 +77,7 @@ def compare(profile: StragglerProfile, spec: DesignSpec, *, seed: int, match_loa
         spec,
         seed,
         allocation,
+        optimally_structured.dual_bound(profile.straggle_prob, spec),
         _evaluate(optimal, profile, spec, seed),
         {family: _evaluate(code, profile, spec, seed) for family, code in baselines.items()},
     )

@@ -148,7 +148,8 @@ def allocation(study: Study) -> str:
     def draw(figure: "Figure") -> None:
         left, middle, right = figure.subplots(1, 3, width_ratios=(1, 1, 1.3))
         left.plot(p, code.bits, "o", color=ACCENT, alpha=0.6)
-        left.set(xlabel="straggle probability", ylabel="bits a coordinate", ylim=(0, None))
+        left.set(xlabel="straggle probability", ylabel="bits a coordinate", ylim=(0, code.bits.max() + 1))
+        left.yaxis.get_major_locator().set_params(integer=True)
         middle.plot(p, np.maximum(mass, 1e-12), "o", color=ACCENT, alpha=0.6)
         middle.set(xlabel="straggle probability", ylabel="mass on the data (parts)", yscale="log")
         right.spy(code.encode.toarray(), aspect="auto", markersize=min(3.0, 250 / code.n_workers), color=ACCENT)
@@ -201,8 +202,9 @@ def curves(experiment: Experiment) -> str:
             mean, low, high = mean_band(excess, scale="log")
             style = scheme_style(method.name)
             for axes, across in zip(panels, _across(trajectory), strict=True):
-                axes.plot(across, mean, **style, markevery=max(1, mean.size // 6))
-                axes.fill_between(across, low, high, color=style["color"], alpha=0.15, lw=0)
+                shown = slice(1 if axes is panels[2] else 0, None)  # a logarithmic axis has no place for 0 bits
+                axes.plot(across[shown], mean[shown], **style, markevery=max(1, mean.size // 6))
+                axes.fill_between(across[shown], low[shown], high[shown], color=style["color"], alpha=0.15, lw=0)
         for axes, name in zip(panels, ("round", "simulated seconds", "bits that reached the master"), strict=True):
             axes.set(xlabel=name, yscale="log")
         panels[0].set_ylabel("loss above the optimum" if known is not None else "loss above the least seen")

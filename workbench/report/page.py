@@ -71,7 +71,8 @@ def render(study: Study, pictures: Pictures) -> str:
         headline=_headline(study.design),
         codes=_code_rows(study),
         bits=_bit_counts(study.design),
-        max_share=_busiest_share(study.design),
+        workers=_worker_rows(study),
+        used=1 - float(np.mean(study.profile.straggle_prob)),
         median_prob=float(np.median(study.profile.straggle_prob)),
         median_s=float(np.median(study.log.response_s)),
         latest_s=float(np.max(study.log.response_s[np.isfinite(study.log.response_s)])),
@@ -102,7 +103,7 @@ def _name(check: TheoremCheck) -> str:
     return f"{claim.key.replace('/', '_')}_eq{claim.equation}"
 
 
-def number(value: float, digits: int = 4) -> str:
+def number(value: float | None, digits: int = 4) -> str:
     """Write a number with `digits` significant digits, powers of ten as such."""
     if value is None or not np.isfinite(value):
         return "—"
@@ -151,9 +152,23 @@ def _bit_counts(design: DesignComparison) -> list[tuple[int, int]]:
     return [(int(value), int(count)) for value, count in zip(values, counts, strict=True)]
 
 
-def _busiest_share(design: DesignComparison) -> float:
-    """Return the largest number of parts on one worker over an equal share."""
-    return float(design.optimal.code.placement.load.max() * design.profile.n_workers / design.spec.n_parts)
+def _worker_rows(study: Study) -> list[dict[str, Any]]:
+    """What to tell each worker, most mass first: its probability, bits, parts and share of the data."""
+    profile, code = study.profile, study.design.optimal.code
+    mass, load = code.encode.sum(axis=1), code.placement.load  # (W,) each
+    low, high = (np.full(profile.n_workers, np.nan),) * 2 if profile.interval is None else profile.interval
+    return [
+        {
+            "name": profile.workers[i],
+            "prob": profile.straggle_prob[i],
+            "low": low[i],
+            "high": high[i],
+            "bits": code.bits[i],
+            "parts": load[i],
+            "share": mass[i] / code.n_parts,
+        }
+        for i in np.argsort(-mass, kind="stable")
+    ]
 
 
 def _independence(study: Study) -> Assumption | None:

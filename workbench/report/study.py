@@ -10,6 +10,7 @@ import numpy as np
 
 from workbench.codes import optimally_structured
 from workbench.codes.code import DesignSpec
+from workbench.core.claims import Claim, Verdict
 from workbench.core.types import FloatArray, Problem, VarianceConstant
 from workbench.engine.compare import Comparison, Separation, compare, separation
 from workbench.engine.parallel import run_jobs
@@ -50,7 +51,7 @@ class StudyConfig:
     n_deadlines: int = 40
     trainings: tuple[Training, ...] = (
         Training("least_squares", 50, 300, 6),
-        Training("softmax_regression", 10, 120, 1, 2000),
+        Training("softmax_regression", 10, 100, 1, 2000),
     )
     theorem_runs: int = 50
     theorem_iters: int = 300
@@ -89,6 +90,7 @@ class Study:
     other_idle: DesignComparison  # the other answer to "may a worker idle"
     experiments: tuple[Experiment, ...]
     checks: tuple[TheoremCheck, ...]
+    proofs: tuple[Verdict, ...]  # what the proof checks of the paper say
     versions: dict[str, str]
 
 
@@ -112,7 +114,9 @@ def run_study(log: ResponseLog, config: StudyConfig, *, n_jobs: int, progress: P
         experiments.append(_train(training, profile, config, n_jobs, progress))
     progress("holding Theorems 2 and 3 against simulation")
     checks = _check_theorems(profile, config, n_jobs)
-    return Study(config, log, profile, design, replayed, other, tuple(experiments), checks, _versions())
+    progress("checking proofs")
+    proofs = tuple(run_jobs(_proof_checks(), n_jobs))
+    return Study(config, log, profile, design, replayed, other, tuple(experiments), checks, proofs, _versions())
 
 
 def _refit(log: ResponseLog, profile: StragglerProfile) -> Callable[[np.ndarray], FloatArray]:
@@ -167,6 +171,13 @@ def _check_theorems(profile: StragglerProfile, config: StudyConfig, n_jobs: int)
 
     third = (job(check_theorem_3, rule=rule) for rule in ("constant", "decaying"))
     return tuple(run_jobs([job(check_theorem_2), *third], n_jobs))
+
+
+def _proof_checks() -> list[Callable[[], Verdict]]:
+    """Return the proof checks of hetero_gc, in the paper's order."""
+    from proofs_check import hetero_gc
+
+    return [check for check in vars(hetero_gc).values() if isinstance(getattr(check, "claim", None), Claim)]
 
 
 def _versions() -> dict[str, str]:

@@ -132,7 +132,9 @@ def estimate_profile(
     families = [family, *(score.family for score in scores if score.behind <= 2 * score.behind_error)]
     draws = _posterior(response_s, at, families, n_draws, rng=stream(seed, "profile/interval"))  # (draws, W)
     tail = (1 - COVERAGE) / 2
-    interval = np.quantile(draws, [tail, 1 - tail], axis=0)  # (2, W)
+    low, high = np.quantile(draws, [tail, 1 - tail], axis=0)  # (W,) each
+    # The draws mix families that predict alike; where the chosen one lies outside, its estimate is the end.
+    interval = np.stack([np.minimum(low, prob), np.maximum(high, prob)])  # (2, W)
     distance, p_value = fit.goodness_of_fit(response_s, log.censored_at_s, model, rng=stream(seed, "profile/goodness"))
     fits = tuple(
         fit.WorkerFit(worker, family, parameters, float(gap), None if chance is None else float(chance))
