@@ -15,7 +15,17 @@ from workbench.core.errors import InputError
 from workbench.core.streams import RunStreams
 from workbench.core.types import FloatArray, Trajectory, UniformSource
 from workbench.engine import compare as comparing
-from workbench.engine.compare import Comparison, Method, compare, mean_band, separation
+from workbench.engine.compare import (
+    REFINEMENT,
+    Comparison,
+    Cost,
+    Method,
+    compare,
+    cost_to_reach,
+    mean_band,
+    separation,
+    typical,
+)
 from workbench.engine.loop import ConstantStep, GridStep, InverseSqrtStep, InverseTimeStep, simulate, spaced_checkpoints
 from workbench.problems import least_squares, softmax_regression
 from workbench.quantizers import identity
@@ -260,15 +270,19 @@ def test_every_method_is_tuned_on_one_grid_that_grows_at_the_edges():
     # All of 1e-3/L ... 1e-2/L is too small a step, so the grid must grow upwards, for everyone.
     found = comparison(step_grid=[1e-3, 1e-2], n_jobs=2)
     smoothness = PROBLEM.regularity.smoothness
+    size = len(found.methods[0].step_grid) - len(REFINEMENT)
+    assert size > 2
     for method in found.methods:
-        np.testing.assert_allclose(
-            method.step_grid * smoothness, 10.0 ** np.arange(-3, len(method.step_grid) - 3), rtol=1e-9
-        )
-        assert len(method.step_grid) > 2
-        np.testing.assert_array_equal(method.step_grid, found.methods[0].step_grid)
-        best = method.pilot_loss.mean(axis=1).argmin()
-        assert method.step_size == method.step_grid[best]
-        assert method.at_edge == (best in (0, len(method.step_grid) - 1))
+        grid, mean = method.step_grid * smoothness, method.pilot_loss.mean(axis=1)  # (G,) each
+        powers = np.log10(grid)
+        common = np.abs(powers - powers.round()) < 1e-9
+        np.testing.assert_allclose(grid[common], 10.0 ** np.arange(-3, size - 3), rtol=1e-9)
+        # Each tries four steps of its own, a third and two thirds of the way to the neighbours of its best one.
+        best = np.flatnonzero(common)[mean[common].argmin()]
+        np.testing.assert_allclose(powers[~common], powers[best] + np.array([-2, -1, 1, 2]) / 3, rtol=0, atol=1e-9)
+        assert np.all(np.diff(grid) > 0)
+        assert method.step_size == method.step_grid[mean.argmin()]
+        assert method.at_edge == (best in (0, len(grid) - 1))
         assert method.diverged_rate == 0
     # The pilots are what `simulate` gives with another seed, one step size at a time.
     method = found["coarse"]
@@ -283,6 +297,20 @@ def test_every_method_is_tuned_on_one_grid_that_grows_at_the_edges():
     )
     np.testing.assert_allclose(method.pilot_loss[best_index(method)], alone.loss[:, -1], rtol=1e-12)
     assert found["wait_for_all"].step_size >= method.step_size
+
+
+@pytest.mark.parametrize(("grid", "best"), [((0.075, 0.6, 4.8), 1.2), ((0.0012, 1.2, 1200.0), 1.2)])
+def test_a_step_between_two_of_the_grid_is_taken_when_it_is_better(grid, best):
+    """In units of 1/L: gradient descent likes 1.2 more than 0.6 and 2.4, and more than 0.12 and 12."""
+    found = compare(PROBLEM, [], DELAY, deadline_s=1.1, n_iters=25, n_runs=2, seed=7, step_grid=grid).methods[0]
+    assert found.step_size * PROBLEM.regularity.smoothness == pytest.approx(best, rel=1e-12)
+    assert len(found.step_grid) == len(grid) + len(REFINEMENT)
+    assert not found.at_edge
+    ends = [
+        run(None, n_iters=25, n_runs=2, step_size=ConstantStep(float(step)), checkpoints=[25]).loss.mean()
+        for step in (found.step_size, 0.5 * found.step_size, 2 * found.step_size)
+    ]
+    assert min(ends) == ends[0] == found.trajectory.loss[:, -1].mean()
 
 
 def best_index(method: Method) -> int:
@@ -341,6 +369,40 @@ def test_separation_counts_only_pairs_that_both_finished():
     assert (same.p_value, same.difference, same.is_separated) == (1.0, 0.0, False)
     with pytest.raises(InputError, match="choose one of base, lost, gone, same"):
         separation(with_losses(losses), "nobody")
+
+
+def test_a_diverged_run_of_either_forbids_separation():
+    """The pairs that are left were chosen by the outcome, however clear they look."""
+    rng = np.random.default_rng(3)
+    base = rng.standard_normal(20)
+    worse = base + 5 + 0.1 * rng.standard_normal(20)
+    spoilt, base_spoilt = worse.copy(), base.copy()
+    spoilt[4], base_spoilt[7] = np.inf, np.inf
+    for losses in ({"base": base, "m": spoilt}, {"base": base_spoilt, "m": worse}):
+        (found,) = separation(with_losses(losses), "base")
+        assert (found.n_pairs, found.is_separated) == (19, False)
+        assert found.p_value < 1e-9
+        assert found.difference == pytest.approx(5, abs=0.2)
+    (found,) = separation(with_losses({"base": base, "m": worse}), "base")
+    assert (found.n_pairs, found.is_separated) == (20, True)
+
+
+def test_differences_without_spread_prove_nothing():
+    base = np.array([1.0, 2.0, 4.0])
+    (found,) = separation(with_losses({"base": base, "m": base + 0.5}), "base")
+    assert (found.difference, found.p_value, found.is_separated) == (0.5, 1.0, False)
+
+
+def test_costs_are_medians_and_keep_waits_without_end_in_view():
+    values = np.array([[0.0, 1.0, 9.0], [0.0, 2.0, np.inf], [0.0, 6.0, 3.0]])
+    np.testing.assert_array_equal(typical(values), [0, 2, 9])
+    np.testing.assert_array_equal(typical(np.vstack([values, [0, 4.0, np.inf]])), [0, 3, np.inf])
+    loss = np.array([[4.0, 2.0, 1.0], [8.0, 4.0, 2.0], [6.0, 3.0, 1.5]])
+    trajectory = Trajectory(np.array([0, 10, 30]), loss, loss, loss, loss, values, 100 * values)
+    method = Method("m", 0.1, trajectory, np.array([0.1]), np.array([[1.0]]), False)
+    assert cost_to_reach(method, 3.0) == Cost(10, 2.0, 200.0)
+    assert cost_to_reach(method, 2.9) == Cost(30, 9.0, 900.0)
+    assert cost_to_reach(method, 1.4) is None
 
 
 def test_mean_band_is_the_t_interval():

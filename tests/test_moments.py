@@ -294,13 +294,11 @@ def test_the_dual_bounds_the_utility(seed, n_workers, constant, allow_idle):
 
 
 def test_the_busiest_share_counts_parts():
-    profile = StragglerProfile(np.array([0.01, 0.5, 0.5, 0.6]))
-    found = compare(profile, DesignSpec(12, 100, 10, allow_idle=True), seed=0)
-    assert np.any(found.optimal.code.bits == 0)
-    held = [np.count_nonzero(row) for row in found.optimal.code.encode_dense]
-    held = [count for count in held if count]
-    assert found.busiest_share == pytest.approx(max(held) * len(held) / sum(held), rel=1e-12)
-    assert found.busiest_share > 1
+    """Parts 12, 1 and 1 on three workers, none on the fourth: 12 over the mean of the three."""
+    profile = StragglerProfile(np.array([0.01, 0.3, 0.5, 0.99]))
+    found = compare(profile, DesignSpec(12, 100, 30, allow_idle=True), seed=0)
+    np.testing.assert_array_equal(np.count_nonzero(found.optimal.code.encode_dense, axis=1), [12, 1, 1, 0])
+    assert found.busiest_share == pytest.approx(12 * 3 / 14, rel=1e-12)
 
 
 @pytest.mark.parametrize(("name", "module"), FAMILIES)

@@ -57,10 +57,14 @@ def test_sparse_and_dense_are_optimal_codes(data: st.DataObject) -> None:
     omega = np.array(data.draw(st.lists(st.floats(1e-3, 1e3), min_size=n_workers, max_size=n_workers)))
     dense = structure.solve_dense(prob, omega, n_parts)
     sparse = structure.solve_sparse(prob, omega, n_parts)
-    for code in (dense, sparse):
+    # The sparse code's masses are differences of positions, each rounded by at most 4 P eps: it is the workers
+    # of least utility that feel it.
+    utility = structure.utilities(prob, omega)
+    rounding = 8 * np.finfo(float).eps * np.sqrt(utility.sum() * np.sum(1 / utility))
+    for code, tolerance in ((dense, 1e-12), (sparse, max(1e-12, rounding))):
         residuals = structure.kkt_residuals(code, prob, omega)
         assert residuals.primal <= 1e-12
-        assert residuals.relative <= 1e-12
+        assert residuals.relative <= tolerance
         assert structure.residual_bound(code, prob, omega) == pytest.approx(
             n_parts**2 / structure.utilities(prob, omega).sum(), rel=1e-11
         )

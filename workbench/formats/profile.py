@@ -30,9 +30,7 @@ Prob = Annotated[float, Meta(extra_json_schema={"minimum": 0, "exclusiveMaximum"
 class LocationScaleJson(Struct, forbid_unknown_fields=True, tag_field="kind", tag="location_scale"):
     """Worker i's response time t, or log t, as the family has it, is location_i + scale_i z, z standard."""
 
-    family: Annotated[
-        str, Meta(description="Law of z: on the axis of t for shifted_exponential, of log t for the other laws here.")
-    ]
+    family: str  # described by schema_of
     location: Annotated[
         list[float],
         Meta(description="Shift, in seconds or log seconds as the family's axis; one number for each worker."),
@@ -256,9 +254,13 @@ def json_schema() -> dict[str, Any]:
 def schema_of(layout: type[Struct]) -> dict[str, Any]:
     """Return the JSON Schema of a document that holds a profile, with the laws that there are now."""
     schema = msgspec.json.schema(layout)
-    for law in get_args(DelayJson):  # msgspec takes no description of a tag
-        schema["$defs"][law.__name__]["properties"]["kind"]["x"] = 1
-    schema["$defs"][LocationScaleJson.__name__]["properties"]["family"]["enum"] = list(laws())
+    for delay in get_args(DelayJson):  # msgspec takes no description of a tag
+        schema["$defs"][delay.__name__]["properties"]["kind"]["description"] = "Which of the delay laws this is."
+    plain = ", ".join(name for name, law in laws().items() if not law.on_log_axis)
+    schema["$defs"][LocationScaleJson.__name__]["properties"]["family"] |= {
+        "description": f"Law of z, on the axis of t in seconds for {plain}, of log t for the others.",
+        "enum": list(laws()),
+    }
     return schema
 
 
