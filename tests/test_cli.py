@@ -21,6 +21,7 @@ from workbench.core.catalogue import codes
 from workbench.core.errors import InputError
 from workbench.core.streams import stream
 from workbench.formats.profile import profile_to_json, read_profile
+from workbench.stragglers.delays.pooled_empirical import PooledEmpirical
 from workbench.stragglers.log import read_log
 from workbench.stragglers.profile import estimate_profile
 
@@ -87,6 +88,16 @@ def strict(text: str) -> Any:
         raise AssertionError(f"{name} is no JSON")
 
     return json.loads(text, parse_constant=refuse)
+
+
+def redesigned(result: Result, designed: str, *, kept: bool = False) -> None:
+    """Check for success, and for one line that says what became of codes designed for another dimension."""
+    what = (
+        r"its bits are not the best ones here" if kept else r"all codes are designed anew \(--as-designed keeps them\)"
+    )
+    line = rf"workbench: the code was designed for {designed} coordinates, least-squares has 100: {what}\n"
+    assert result.code == 0, result.err
+    assert re.fullmatch(line, result.err), result.err
 
 
 def files(folder: Path) -> dict[str, bytes]:
@@ -183,6 +194,7 @@ def test_bad_profiles(run: Run, tmp_path: Path, content: str, message: str) -> N
 DESIGN = ("design", "{hand}", *NUMBERS)
 SIMULATE = ("simulate", "--code", "{code}", "--runs", "2", "--iterations", "3")
 MEASURE = ("measure", "--workers", "2", "--rounds", "2", "--out", "{new}")
+REPORT = ("report", "{log}", "--out", "{new}")
 BELOW = r"is not in the range .*See `workbench \w+ --help`"
 
 OPTIONS: dict[str, tuple[tuple[str, ...], str]] = {
@@ -239,6 +251,18 @@ OPTIONS: dict[str, tuple[tuple[str, ...], str]] = {
     "spread nan": ((*MEASURE, "--spread", "nan"), "spread is nan"),
     "measure seed": ((*MEASURE, "--seed", "-1"), BELOW),
     "measure nowhere": (("measure", "--out", "{hand}/x"), "its directory does not exist"),
+    "report parts": ((*REPORT, "--parts", "0"), f"'--parts': 0 {BELOW}"),
+    "report dim": ((*REPORT, "--dim", "0"), f"'--dim': 0 {BELOW}"),
+    "report without bits": ((*REPORT, "--bits", "0"), f"'--bits': 0 {BELOW}"),
+    "report of one bit": ((*REPORT, "--bits", "1"), f"'--bits': 1 {BELOW}"),
+    "report of one bit or none": ((*REPORT, "--bits", "1", "--allow-idle"), f"'--bits': 1 {BELOW}"),
+    "report without jobs": ((*REPORT, "--jobs", "0"), f"'--jobs': 0 {BELOW}"),
+    "report seed": ((*REPORT, "--seed", "-1"), f"'--seed': -1 {BELOW}"),
+    "report of 10^9 parts": ((*REPORT, "--parts", "1000000000"), "take at most 5000000 parts"),
+    "report where": ((*REPORT, "--where", "load"), "--where load: write --where column=value"),
+    "report where of nothing": (("report", "--where", "load=1", "--out", "{new}"), "name its file too"),
+    "report of no file": (("report", "{log}x", "--out", "{new}"), "cannot be read .*: give the path of a CSV file"),
+    "report without images": (REPORT, "run `workbench data fetch mnist`"),
     "figure": (("figures", "hetero_gc/fig99"), "unknown figure 'hetero_gc/fig99': choose one of hetero_gc/fig1"),
     "figure seed": (("figures", "--seed", "-1"), BELOW),
     "figure place": (("figures", "--out", "{hand}/x"), "cannot be made a directory .*: choose another --out"),
@@ -277,6 +301,7 @@ def test_bad_options(
     places = {"hand": hand, "log": log, "code": code, "new": tmp_path / "new"}
     mistake(run(*(each.format_map(places) for each in arguments)), message)
     assert (files(tmp_path), code.read_bytes()) == before
+    assert not places["new"].exists()
 
 
 # ---- JSON that others rely on ---------------------------------------------------------------------------
@@ -286,6 +311,7 @@ DESIGN_KEYS: dict[str, type | tuple[type, ...]] = {
     "straggle_prob": list,
     "utility": float,
     "utility_upper_bound": float,
+    "utility_dual_bound": float,
     "residual_bound": float,
     "nnz": int,
     "load": float,
@@ -296,7 +322,10 @@ FIGURES = {
     "bias": float,
     "mse_aligned": float,
     "mse_orthonormal": float,
+    "mse_aligned_rescaled": float,
+    "mse_orthonormal_rescaled": float,
     "worst_case": float,
+    "standard_error_worst_case": float,
     "load": float,
     "bits": int,
 }
@@ -315,11 +344,15 @@ def check_design(printed: Any, n_parts: int, budget: int) -> None:
     assert printed["nnz"] <= n_workers + n_parts - 1
     assert printed["load"] == printed["nnz"] / n_parts
     assert printed["utility_upper_bound"] >= printed["utility"] > 0
+    assert printed["utility_dual_bound"] >= printed["utility"] * (1 - 1e-12)
     # Relative rounding of sums of a few hundred positive terms.
     assert math.isclose(printed["residual_bound"], n_parts**2 / printed["utility"], rel_tol=1e-12)
     assert math.isclose(printed["worst_case"], printed["residual_bound"], rel_tol=1e-9)
     assert printed["bias"] < 1e-9
     assert printed["baselines"].keys() == codes().keys() - {"optimally_structured"}
+    for each in (printed, *printed["baselines"].values()):
+        for name in ("aligned", "orthonormal"):
+            assert 0 <= each[f"mse_{name}_rescaled"] <= each[f"mse_{name}"] * (1 + 1e-12)
     for baseline in printed["baselines"].values():
         for name, kind in FIGURES.items():
             assert isinstance(baseline[name], kind), name
@@ -334,15 +367,19 @@ def check_profile(printed: Any) -> None:
     assert isinstance(printed["rounds"], int)
     assert printed["deadline_s"] > 0
     low, high = np.array(printed["interval"])
-    assert np.all((low >= 0) & (low <= high) & (high <= 1))
+    prob = np.array(printed["straggle_prob"])
+    assert np.all((low >= 0) & (low <= prob) & (prob <= high) & (high <= 1))
     for fit in printed["fits"]:
         assert isinstance(fit["family"], str)
         assert fit["parameters"]
-        assert 0 <= fit["ks_p_value"] <= 1
+        if fit["family"] == "pooled_empirical":  # it holds the worker's own responses and could not fail a test
+            assert fit["ks_p_value"] is None
+        else:
+            assert 0 <= fit["ks_p_value"] <= 1
         assert 0 <= fit["ks_distance"] <= 1
 
 
-def test_the_embedded_log_end_to_end(tmp_path: Path) -> None:
+def test_the_embedded_log_end_to_end(run: Run, tmp_path: Path) -> None:
     """As processes: profile --json > p.json, then design p.json; and the same seed prints the same bytes."""
     first = process("profile", "--json")
     assert (first.code, first.err) == (0, "")
@@ -356,6 +393,15 @@ def test_the_embedded_log_end_to_end(tmp_path: Path) -> None:
     check_design(strict(runs[0].out), 64, 64)
     assert strict(runs[0].out)["straggle_prob"] == strict(first.out)["straggle_prob"]
     assert files(tmp_path).keys() == {"p.json", "0.json", "1.json"}
+    # Simulated with the log's delays: everyone answers in the end, so that waiting for all takes its time.
+    simulated = run("simulate", "--code", tmp_path / "0.json", "--runs", "2", "--iterations", "8", "--json")
+    redesigned(simulated, "5,000,000")
+    methods = strict(simulated.out)["methods"]
+    assert methods.keys() == {*codes(), "wait_for_all"}
+    for name, method in methods.items():
+        assert None not in method["seconds"], name
+        assert method["seconds"] == sorted(method["seconds"])
+        assert method["seconds"][-1] <= methods["wait_for_all"]["seconds"][-1]
 
 
 def test_profile_is_the_same_again_for_the_same_seed(run: Run) -> None:
@@ -484,20 +530,36 @@ def test_two_workers_of_a_log_at_a_stated_deadline(run: Run, tmp_path: Path) -> 
 
 
 def test_a_profile_at_another_deadline(run: Run, tmp_path: Path) -> None:
-    """By way of profile.json or straight from the log, the probabilities are the same."""
-    log, path = write_log(tmp_path / "log.csv"), tmp_path / "profile.json"
-    assert run("profile", log, "--out", path, "--deadline", "1.5").code == 0
-    ways = (run("design", source, *NUMBERS, "--deadline", "1.7", "--json").out for source in (path, log))
+    """By way of profile.json or straight from the log, the probabilities are the same for the same law.
+
+    By 1.05 s half of the responses are in, anyone's; by 1.5 s all but those of the first two workers are.
+    """
+    rng = stream(1, "test/log")
+    times = np.where(rng.random((24, 5)) < 0.5, 1.0, 1.1) + 0.04 * rng.random((24, 5))
+    times[:, :2] += rng.random((24, 2)) < 0.35
+    rows = [f"{r},{w},{times[r, w]}" for r in range(24) for w in range(5)]
+    log, path = tmp_path / "log.csv", tmp_path / "profile.json"
+    log.write_text("\n".join(["round,worker,response_s", *rows]))
+    profiled = run("profile", log, "--out", path, "--deadline", "1.05", "--json")
+    assert {each["family"] for each in strict(profiled.out)["fits"]} == {"pooled_empirical"}
+    ways = (run("design", source, *NUMBERS, "--deadline", "1.5", "--json").out for source in (path, log))
     by_profile, by_log = (strict(each) for each in ways)
     assert by_profile["straggle_prob"] == by_log["straggle_prob"]
-    assert by_profile["deadline_s"] == 1.7
+    assert by_profile["deadline_s"] == 1.5
+    first = read_profile(path)
+    assert isinstance(first.delay, PooledEmpirical)
+    by_the_same_trust = first.delay.straggle_prob(1.5)
+    assert np.abs(by_the_same_trust - by_log["straggle_prob"]).max() > 0.05
 
 
 # ---- simulations ----------------------------------------------------------------------------------------
 
 
 def test_simulate(code: Path, tmp_path: Path) -> None:
-    """The JSON's keys; the same bytes for any number of processes, in the file and on the screen."""
+    """The JSON's keys; the same bytes for any number of processes, in the file and on the screen.
+
+    A profile written by hand has no delays: nobody knows how long waiting for all would take.
+    """
     common = ("simulate", "--code", code, "--runs", "2", "--iterations", "8", "--json")
     one = process(*common, "--jobs", "1", "--out", tmp_path / "1.json")
     two = process(*common, "--jobs", "2", "--out", tmp_path / "2.json")
@@ -507,7 +569,7 @@ def test_simulate(code: Path, tmp_path: Path) -> None:
     assert files(tmp_path).keys() == {"1.json", "2.json"}
     printed = strict(one.out)
     assert printed["problem"] == "least-squares"
-    assert printed["methods"].keys() == {*codes(), "wait_for_all"}
+    assert printed["methods"].keys() == codes().keys()
     for method in printed["methods"].values():
         points = len(method["iterations"])
         assert (method["iterations"][0], method["iterations"][-1]) == (0, 8)
@@ -520,8 +582,26 @@ def test_simulate(code: Path, tmp_path: Path) -> None:
     assert {each["name"] for each in printed["separation"]} == printed["methods"].keys() - {"optimally_structured"}
 
 
-def test_one_run_has_no_band(code: Path) -> None:
-    result = process("simulate", "--code", code, "--runs", "1", "--iterations", "1", "--jobs", "1", "--json")
+def test_codes_for_another_dimension_are_designed_anew(run: Run, hand: Path, tmp_path: Path) -> None:
+    """As if designed for the problem's dimension in the first place, unless they are to be kept."""
+    simulated = {}
+    for dim in ("100", "5000000"):
+        path = tmp_path / f"{dim}.json"
+        designed = run("design", hand, *NUMBERS, "--budget", "24", "--dim", dim, "--out", path, "--json")
+        common = ("simulate", "--code", path, "--runs", "2", "--iterations", "8", "--json")
+        simulated[dim] = strict(designed.out)["bits"], run(*common), run(*common, "--as-designed")
+    (bits, plain, kept), (other_bits, again, other) = simulated.values()
+    assert bits != other_bits
+    assert (plain.code, plain.err) == (0, "")
+    assert kept == plain
+    redesigned(again, "5,000,000")
+    redesigned(other, "5,000,000", kept=True)
+    assert again.out == plain.out
+    assert strict(other.out)["methods"] != strict(plain.out)["methods"]
+
+
+def test_one_run_has_no_band(run: Run, code: Path) -> None:
+    result = run("simulate", "--code", code, "--runs", "1", "--iterations", "1", "--jobs", "1", "--json")
     assert (result.code, result.err) == (0, "")
     printed = strict(result.out)
     assert printed["methods"]["osgc"]["loss"]["low"][-1] is None
@@ -563,6 +643,25 @@ def test_a_reader_that_leaves_early_is_no_mistake() -> None:
         check=False,
     )
     assert done.stderr == ""
+
+
+def test_a_pipe_that_breaks_elsewhere_is_not_hidden() -> None:
+    """A job whose own pipe breaks is a defect to see, whether our output goes to a pipe or to a file."""
+    script = """
+import sys
+from workbench.cli import main, schema
+def broken(**_):
+    raise BrokenPipeError("the worker's")
+schema.command.callback = broken
+sys.argv = ["workbench", "schema", "code"]
+main()
+"""
+    for stdout in (subprocess.PIPE, subprocess.DEVNULL):
+        done = subprocess.run(
+            [sys.executable, "-c", script], stdout=stdout, stderr=subprocess.PIPE, text=True, check=False
+        )
+        assert done.returncode == 1
+        assert "BrokenPipeError: the worker's" in done.stderr
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no device that is always full")

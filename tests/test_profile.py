@@ -112,13 +112,13 @@ def test_intervals_cover(draw: object) -> None:
 def test_intervals_cover_beside_one_far_more_reliable_worker() -> None:
     """Nineteen workers miss the deadline in 64 % of the rounds, one in 0.013 %, by laws of one shape.
 
-    Over 15 logs the average coverage is held against 0.9 by a t-test, false alarm 0.0005 if it is 0.9, and the
+    Over 10 logs the average coverage is held against 0.9 by a t-test, false alarm 0.0005 if it is 0.9, and the
     reliable worker's own by its binomial law, likewise.
     """
     scale = np.append(0.3, np.ones(19))
     p = stats.norm.sf((np.log(0.9) - np.log(scale)) / 0.3)
     covered = []  # (logs, W)
-    for seed in range(15):
+    for seed in range(10):
         times = scale * np.exp(0.3 * np.random.default_rng(seed).standard_normal((30, 20)))
         profile = estimate_profile(as_log(times), 0.9, seed=seed, n_draws=120, n_simulated=1, n_deadlines=5)
         check_interval(profile)
@@ -159,10 +159,11 @@ def test_a_law_that_holds_the_responses_has_no_p_value() -> None:
 
 
 def test_the_law_is_the_one_that_predicts_best_at_the_deadline_itself() -> None:
-    """Lognormal in the bulk; a late response is a coin toss of each worker's own. Which law is best depends."""
-    rng = np.random.default_rng(14)
-    times = np.exp(0.1 * rng.standard_normal((60, 24))) * np.exp(0.05 * rng.standard_normal(24))
-    times += 2.0 * (rng.random(times.shape) < np.where(np.arange(24) < 12, 0.02, 0.4))
+    """Lognormal in the bulk, but four workers take 2 s more in a third of the rounds."""
+    rng = np.random.default_rng(0)
+    scale = np.exp(0.15 * rng.standard_normal(24))  # (W,)
+    times = np.exp(0.15 * rng.standard_normal((20, 24))) * scale
+    times += 2.0 * (rng.random(times.shape) < np.where(np.arange(24) < 4, 0.35, 0.0))
     chosen = {}
     for at in (1.0, 2.0):
         profile = estimate_profile(as_log(times), at, n_draws=20, n_simulated=1, n_deadlines=5)
@@ -176,7 +177,7 @@ def test_the_law_is_the_one_that_predicts_best_at_the_deadline_itself() -> None:
         prob = fit.held_out(times, chosen[at], np.array([at]))
         score = -np.log(np.where(late, prob, 1 - prob)).mean()
         assert next(each.log_score for each in direct if each.family == chosen[at]) == pytest.approx(score, rel=1e-12)
-    assert chosen[2.0] == "pooled_empirical" != chosen[1.0]
+    assert chosen == {1.0: "loglogistic", 2.0: "pooled_empirical"}
 
 
 def test_calibration_of_a_right_model() -> None:
@@ -297,7 +298,7 @@ def test_intervals_of_the_embedded_log_contain_their_estimates(deadline_s: float
     check_interval(profile)
 
 
-@pytest.mark.parametrize("load", ["0.25", "0.5", "0.75", "1"])
+@pytest.mark.parametrize("load", ["0", "0.25", "0.5", "0.75", "1"])
 def test_intervals_of_the_real_log_contain_their_estimates(canada_log: Path, load: str) -> None:
     check_interval(estimate_profile(read_log(canada_log, {"load": load}), n_draws=30, n_simulated=1, n_deadlines=10))
 

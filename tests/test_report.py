@@ -1,14 +1,18 @@
 """The report: a small study end to end, and the page it becomes."""
 
 import re
+from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from html.parser import HTMLParser
 
 import numpy as np
 import pytest
 
+from figures.hetero_gc import fig1_data
 from workbench.core.claims import Status
 from workbench.report import page
+from workbench.report import study as study_module
 from workbench.report.study import Study, StudyConfig, Training, run_study
 from workbench.stragglers.log import embedded_log
 
@@ -23,6 +27,14 @@ CONFIG = StudyConfig(
 VOID = {"meta", "link", "br", "hr", "img", "input", "path", "use", "rect"}
 
 
+@pytest.fixture(scope="module", autouse=True)
+def small_paper_figure() -> Iterator[None]:
+    """The paper's figure has its own tests, and takes its time."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(study_module, "_figure_job", lambda: partial(fig1_data, n_profiles=2, bits_per_worker=(4, 8)))
+        yield
+
+
 @pytest.fixture(scope="module")
 def study() -> Study:
     return run_study(embedded_log(), CONFIG, n_jobs=2, progress=lambda _: None)
@@ -30,13 +42,7 @@ def study() -> Study:
 
 @pytest.fixture(scope="module")
 def html(study: Study) -> str:
-    with pytest.MonkeyPatch.context() as patch:  # the paper's figure has its own tests, and takes its time
-        patch.setattr(
-            page.charts,
-            "paper_figure",
-            lambda _: ("<svg></svg>", {"title": "t", "parameters": {"n_profiles": 1}, "summary": {}}),
-        )
-        return page.render(study, page.draw(study))
+    return page.render(study, page.draw(study))
 
 
 class Outline(HTMLParser):

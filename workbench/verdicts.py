@@ -308,7 +308,7 @@ def bounded_gradients(reg: Regularity, trajectory: Trajectory) -> tuple[Regulari
     """Measure C, the largest squared part gradient that the runs met at their checkpoints."""
     met = trajectory.part_grad_sq[np.isfinite(trajectory.part_grad_sq)]
     largest = float(met.max(initial=0.0))
-    where = f"C = {largest:.4g} is the largest met by {len(trajectory.part_grad_sq)} runs"
+    where = f"C = {largest:.4g} is the largest met by these {len(trajectory.part_grad_sq)} runs"
     if reg.strong_convexity is not None:
         where += "; it holds along the runs only: no bound on all of R^d exists beside strong convexity"
     bounded = not bool(trajectory.diverged.any())

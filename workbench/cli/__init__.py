@@ -90,7 +90,7 @@ def _reader_is_gone() -> bool:
     """Tell whether the broken pipe is our output, whose reader has seen enough, or some other one."""
     poll = select.poll()
     poll.register(sys.stdout.fileno(), 0)
-    return any(event & select.POLLERR for _, event in poll.poll(0))
+    return any(event & (select.POLLERR | select.POLLHUP) for _, event in poll.poll(0))
 
 
 def _discard_output() -> None:

@@ -7,9 +7,11 @@ from typing import Literal
 import click
 
 from workbench.core.errors import InputError
+from workbench.quantizers.stochastic_levels import MIN_BITS
 from workbench.stragglers.log import LONGEST_S, SHORTEST_S, ResponseLog, embedded_log, read_log
 
 COUNT = click.IntRange(1, 10**15)  # products of larger ones leave the 64-bit integers
+BITS = click.IntRange(MIN_BITS, 10**15)  # for each worker, as the design in which nobody idles needs them
 SEED = click.IntRange(0, 2**63 - 1)
 RUNS = click.IntRange(1, 100_000)
 ITERATIONS = click.IntRange(1, 10**9)

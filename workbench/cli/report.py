@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from workbench.cli.options import COUNT, JOBS, SEED, read_trace
+from workbench.cli.options import BITS, COUNT, JOBS, SEED, read_trace
 from workbench.core.errors import InputError
 from workbench.core.types import VarianceConstant
 
@@ -16,7 +16,7 @@ from workbench.core.types import VarianceConstant
 @click.option("--out", default="report", show_default=True, metavar="DIR", help="Folder to write into.")
 @click.option("--parts", "n_parts", type=COUNT, default=64, show_default=True, help="P, parts of the data.")
 @click.option("--dim", type=COUNT, default=5_000_000, show_default=True, help="d, coordinates of a gradient.")
-@click.option("--bits", type=COUNT, default=4, show_default=True, help="Bits a coordinate and worker, on average.")
+@click.option("--bits", type=BITS, default=4, show_default=True, help="Bits a coordinate and worker, on average.")
 @click.option(
     "--variance-constant",
     type=click.Choice(["tight", "paper", "qsgd"]),
@@ -71,7 +71,7 @@ def command(
     write_atomically(folder / "code.json", code_to_json(study.design))
     progress("drawing")
     pictures = page.draw(study)
-    for name, svg in pictures.svg.items():
+    for name, svg in pictures.items():
         write_atomically(folder / f"{name}.svg", svg.encode())
     write_atomically(folder / "report.html", page.render(study, pictures).encode())
     click.echo(f"written to {folder / 'report.html'}")

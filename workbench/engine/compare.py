@@ -309,6 +309,6 @@ def _paired(difference: FloatArray, level: float) -> tuple[float, float, float, 
     mean = float(difference.mean())
     error = float(difference.std(ddof=1) / np.sqrt(pairs))
     if error == 0:  # the same difference in every run: no spread to compare it with
-        return mean, 0.0, 1.0, pairs
+        return mean, float("inf"), 1.0, pairs
     half = float(stats.t.ppf(1 - level / 2, pairs - 1)) * error
     return mean, half, float(2 * stats.t.sf(abs(mean) / error, pairs - 1)), pairs

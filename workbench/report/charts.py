@@ -12,7 +12,7 @@ from workbench.core.types import FloatArray
 from workbench.engine.compare import mean_band, typical
 from workbench.engine.loop import WAIT_FOR_ALL
 from workbench.moments.design_comparison import DesignComparison
-from workbench.report.study import Experiment, Study, straggled
+from workbench.report.study import PAPER_FIGURE, Experiment, Study, straggled
 from workbench.verdicts import TheoremCheck
 
 if TYPE_CHECKING:
@@ -253,13 +253,11 @@ def theorem(check: TheoremCheck, name: str) -> str:
     )
 
 
-def paper_figure(key: str) -> tuple[str, dict[str, Any]]:
-    """Return one of the papers' figures as inline SVG, with its parameters and summary."""
+def paper_figure(study: Study) -> str:
+    """Draw the paper's figure from its numbers."""
     from figures import manifest
     from figures.style import house_style
 
-    entry = manifest.available()[key]
-    data = entry.data()
+    entry = manifest.available()[PAPER_FIGURE]
     with house_style():
-        svg = svg_of(entry.draw(data), key.replace("/", "-"), entry.title)
-    return svg, {"title": entry.title, "parameters": data["parameters"], "summary": data.get("summary", {})}
+        return svg_of(entry.draw(study.paper_figure), PAPER_FIGURE.replace("/", "-"), entry.title)

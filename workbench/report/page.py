@@ -1,6 +1,5 @@
 """Write a study as one self-contained HTML page."""
 
-from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any
 
@@ -16,33 +15,21 @@ from workbench.report.study import Experiment, Study
 from workbench.stragglers.log import embedded_log
 from workbench.verdicts import TheoremCheck, logged_independence
 
-PAPER_FIGURE = "hetero_gc/fig1"
 
-
-@dataclass(frozen=True)
-class Pictures:
-    """The report's pictures as SVG, by name, and what the paper's figure says of itself."""
-
-    svg: dict[str, str]
-    paper_figure: dict[str, Any]
-
-
-def draw(study: Study) -> Pictures:
-    """Draw every picture of the report."""
-    paper_figure, facts = charts.paper_figure(PAPER_FIGURE)
+def draw(study: Study) -> dict[str, str]:
+    """Draw every picture of the report: SVG by name."""
     svg = {
         "times": charts.response_times(study),
         "deadline": charts.deadline(study),
         "allocation": charts.allocation(study),
         "errors": charts.errors(study.design),
-        "paper_figure": paper_figure,
+        "paper_figure": charts.paper_figure(study),
     }
     svg |= {each.training.problem: charts.curves(each) for each in study.experiments}
-    svg |= {_name(check): charts.theorem(check, _name(check)) for check in study.checks}
-    return Pictures(svg, facts)
+    return svg | {_name(check): charts.theorem(check, _name(check)) for check in study.checks}
 
 
-def render(study: Study, pictures: Pictures) -> str:
+def render(study: Study, pictures: dict[str, str]) -> str:
     """Return the page: text, tables and pictures inline, nothing fetched from anywhere."""
     import jinja2
 
@@ -87,9 +74,9 @@ def render(study: Study, pictures: Pictures) -> str:
             for each in experiments
             if each["waiting"] and each["waiting"].seconds < each["optimal"].seconds
         ],
-        theorems=[{"check": check, "chart": pictures.svg[_name(check)]} for check in study.checks],
-        charts=pictures.svg,
-        fig1=pictures.paper_figure,
+        theorems=[{"check": check, "chart": pictures[_name(check)]} for check in study.checks],
+        charts=pictures,
+        fig1=study.paper_figure,
         config_json=msgspec.json.format(msgspec.json.encode(study.config), indent=2).decode(),
         trace="" if study.log.sha256 == embedded_log().sha256 else study.log.source,
         where=" ".join(f"--where {key}={value}" for key, value in study.log.group.items()),

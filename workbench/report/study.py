@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from importlib.metadata import version
+from typing import Any
 
 import numpy as np
 
@@ -22,6 +23,7 @@ from workbench.stragglers.log import ResponseLog
 from workbench.stragglers.profile import StragglerProfile, estimate_profile, straggle_prob_from
 from workbench.verdicts import TheoremCheck, check_theorem_2, check_theorem_3
 
+PAPER_FIGURE = "hetero_gc/fig1"
 PACKAGES = ("numpy", "scipy", "cvxpy", "networkx", "matplotlib", "straggler-workbench")
 
 Progress = Callable[[str], None]
@@ -50,8 +52,8 @@ class StudyConfig:
     seed: int = 0
     n_deadlines: int = 40
     trainings: tuple[Training, ...] = (
-        Training("least_squares", 50, 300, 6),
-        Training("softmax_regression", 10, 100, 1, 2000),
+        Training("least_squares", 50, 300, 4),
+        Training("softmax_regression", 10, 80, 1, 2000),
     )
     theorem_runs: int = 50
     theorem_iters: int = 300
@@ -91,6 +93,7 @@ class Study:
     experiments: tuple[Experiment, ...]
     checks: tuple[TheoremCheck, ...]
     proofs: tuple[Verdict, ...]  # what the proof checks of the paper say
+    paper_figure: dict[str, Any]  # the numbers of PAPER_FIGURE
     versions: dict[str, str]
 
 
@@ -112,11 +115,12 @@ def run_study(log: ResponseLog, config: StudyConfig, *, n_jobs: int, progress: P
     experiments = []
     for training in config.trainings:
         experiments.append(_train(training, profile, config, n_jobs, progress))
-    progress("holding Theorems 2 and 3 against simulation")
-    checks = _check_theorems(profile, config, n_jobs)
-    progress("checking proofs")
-    proofs = tuple(run_jobs(_proof_checks(), n_jobs))
-    return Study(config, log, profile, design, replayed, other, tuple(experiments), checks, proofs, _versions())
+    progress("holding Theorems 2 and 3 against simulation, checking proofs, computing the paper's figure")
+    theorems, proofs = _theorem_jobs(profile, config), _proof_checks()
+    jobs: list[Callable[[], Any]] = [_figure_job(), *theorems, *proofs]
+    figure, *verdicts = run_jobs(jobs, n_jobs)
+    checks, proved = tuple(verdicts[: len(theorems)]), tuple(verdicts[len(theorems) :])
+    return Study(config, log, profile, design, replayed, other, tuple(experiments), checks, proved, figure, _versions())
 
 
 def _refit(log: ResponseLog, profile: StragglerProfile) -> Callable[[np.ndarray], FloatArray]:
@@ -153,7 +157,7 @@ def _train(
     return Experiment(training, problem, design, comparison, separation(comparison, OPTIMAL))
 
 
-def _check_theorems(profile: StragglerProfile, config: StudyConfig, n_jobs: int) -> tuple[TheoremCheck, ...]:
+def _theorem_jobs(profile: StragglerProfile, config: StudyConfig) -> list[Callable[[], TheoremCheck]]:
     """Theorem 2 and both step rules of Theorem 3, on least squares, whose constants are known."""
     problem = build_problem("least_squares", config.n_parts, seed=config.seed)
     spec = config.spec(profile.n_workers, problem.dim)
@@ -170,7 +174,7 @@ def _check_theorems(profile: StragglerProfile, config: StudyConfig, n_jobs: int)
         return partial(how, problem, code, delay)
 
     third = (job(check_theorem_3, rule=rule) for rule in ("constant", "decaying"))
-    return tuple(run_jobs([job(check_theorem_2), *third], n_jobs))
+    return [job(check_theorem_2), *third]
 
 
 def _proof_checks() -> list[Callable[[], Verdict]]:
@@ -178,6 +182,13 @@ def _proof_checks() -> list[Callable[[], Verdict]]:
     from proofs_check import hetero_gc
 
     return [check for check in vars(hetero_gc).values() if isinstance(getattr(check, "claim", None), Claim)]
+
+
+def _figure_job() -> Callable[[], dict[str, Any]]:
+    """Return what computes the paper's figure."""
+    from figures import manifest
+
+    return manifest.available()[PAPER_FIGURE].data
 
 
 def _versions() -> dict[str, str]:

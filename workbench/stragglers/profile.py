@@ -11,7 +11,8 @@ from workbench.core.streams import stream
 from workbench.core.types import BoolArray, DelayModel, FloatArray
 from workbench.stragglers import fit
 from workbench.stragglers.deadline import DeadlineCurve, deadline_curve, deadline_grid
-from workbench.stragglers.delays.pooled_empirical import UNSEEN
+from workbench.stragglers.delays import pooled_empirical
+from workbench.stragglers.delays.pooled_empirical import UNSEEN, PooledEmpirical
 from workbench.stragglers.log import ResponseLog
 
 COVERAGE = 0.95
@@ -207,6 +208,8 @@ def independence_test(straggled: BoolArray, straggle_prob: FloatArray, *, rng: n
 def at_deadline(profile: StragglerProfile, deadline_s: float | Literal["auto"], source: str) -> StragglerProfile:
     """Return the profile at another deadline by its delay law, without what was estimated for the first one.
 
+    The pooled empirical law holds the log; how far it trusts each worker's own responses is chosen anew.
+
     Raises
     ------
     InputError : the profile holds no delay law, or one that says nothing about this deadline
@@ -229,12 +232,18 @@ def at_deadline(profile: StragglerProfile, deadline_s: float | Literal["auto"], 
             f"{source}: {evidence.n_missing} responses are missing: give a deadline up to {curve.deadline_s[-1]:g} s, "
             f"not {deadline_s:g} s"
         )
-    prob = _possible(profile.delay.straggle_prob(deadline_s), rounds)  # (W,)
+    delay = profile.delay
+    if isinstance(delay, PooledEmpirical):  # it holds the log, and workers may differ more, or less, at this deadline
+        seen = deadline_s <= delay.response_s[np.isfinite(delay.response_s)].max()
+        delay = pooled_empirical.fit(delay.response_s, np.array([deadline_s]) if seen else None)
+        evidence = evidence and replace(evidence, fits=())
+    prob = _possible(delay.straggle_prob(deadline_s), rounds)  # (W,)
     _check_anyone(prob, deadline_s, rounds, source)
     return replace(
         profile,
         straggle_prob=prob,
         deadline_s=deadline_s,
+        delay=delay,
         interval=None,
         evidence=evidence and replace(evidence, calibration=None, independence=None),
     )
