@@ -1,14 +1,10 @@
-"""Contract of every code family, run over the catalogue; placements and decoders."""
+"""Contract of every code family, run over the catalogue."""
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from scipy import sparse, stats
 
 from workbench.codes.code import DesignSpec, equal_bits
-from workbench.codes.decoders.least_squares import LeastSquaresDecoder
-from workbench.codes.placements import bernoulli, fractional_repetition, pair_wise, random_regular
 from workbench.core import catalogue
 from workbench.core.errors import InputError
 from workbench.core.streams import RunStreams
@@ -105,93 +101,6 @@ def test_spreading_over_idle_workers_changes_nothing(name, module):
     wide_moments = moments(wide, prob, 50, rng=rng)
     assert wide_moments.aligned.mse == pytest.approx(narrow_moments.aligned.mse, rel=1e-9)
     assert wide_moments.worst_case == pytest.approx(narrow_moments.worst_case, rel=1e-9)
-
-
-def reference_weights(encode: np.ndarray, responded: np.ndarray) -> np.ndarray:
-    """One numpy.linalg.lstsq a pattern."""
-    weights = np.zeros(responded.shape)
-    for row, heard in zip(weights, responded, strict=True):
-        if heard.any():
-            row[heard] = np.linalg.lstsq(encode[heard].T, np.ones(encode.shape[1]), rcond=1e-10)[0]
-    return weights
-
-
-@given(st.integers(0, 10_000), st.integers(2, 14), st.integers(1, 12), st.integers(1, 4))
-@settings(max_examples=60, deadline=None)
-def test_least_squares_weights_equal_lstsq(seed, n_workers, n_parts, replication):
-    """Whatever rank the stragglers leave, min-norm weights agree with the reference to 1e-10."""
-    rng = np.random.default_rng(seed)
-    placement = random_regular.place(n_workers, n_parts, min(replication, n_workers), rng=rng)
-    responded = rng.random((20, n_workers)) < 0.6
-    decoder = LeastSquaresDecoder(placement.holds)
-    expected = reference_weights(placement.holds.toarray(), responded)
-    np.testing.assert_allclose(decoder.weights(responded), expected, rtol=0, atol=1e-10)
-
-
-def test_least_squares_weights_of_real_rows():
-    """Not only 0/1 holdings: arbitrary real rows, full rank or not."""
-    rng = np.random.default_rng(1)
-    encode = rng.standard_normal((9, 5)) * (rng.random((9, 5)) < 0.7)
-    responded = rng.random((50, 9)) < 0.7
-    weights = LeastSquaresDecoder(sparse.csr_array(encode)).weights(responded)
-    np.testing.assert_allclose(weights, reference_weights(encode, responded), rtol=1e-9, atol=1e-9)
-
-
-@pytest.mark.parametrize("module", list(catalogue.placements().values()))
-@pytest.mark.parametrize("size", SIZES)
-def test_placements_hold_their_promises(module, size):
-    name = module.__name__.rsplit(".", 1)[1]
-    copies = 1 if name == "disjoint" else min(3, size[0])
-    placement = module.place(*size, copies, rng=np.random.default_rng(3))
-    assert placement.holds.shape == size
-    assert set(np.unique(placement.holds.data)) <= {1.0}
-    assert placement.n_edges == placement.load.sum() == placement.replication.sum()
-    if name != "bernoulli":
-        assert placement.replication.min() >= 1
-    if name in ("disjoint", "pair_wise"):
-        assert np.all(placement.replication == copies)
-        assert np.ptp(placement.load) <= 1
-
-
-@given(st.integers(0, 10_000), st.integers(1, 12), st.integers(1, 3))
-def test_bernoulli_placement_is_never_empty(seed, n_workers, n_parts):
-    """With one part and copy, nobody holds it in a third of the draws."""
-    placement = bernoulli.place(n_workers, n_parts, 1, rng=np.random.default_rng(seed))
-    assert placement.n_edges >= 1
-    assert placement.holds.shape == (n_workers, n_parts)
-
-
-def test_bernoulli_placement_has_its_law():
-    """Pairs per draw are binomial, given that there is one: 3,000 draws within Z errors, false alarm 1e-6."""
-    rng = np.random.default_rng(6)
-    counts = np.array([bernoulli.place(4, 2, 1, rng=rng).n_edges for _ in range(3000)])
-    expected = 2 / (1 - 0.75**8)
-    assert abs(counts.mean() - expected) < stats.norm.isf(1e-6 / 2) * counts.std() / np.sqrt(3000)
-    assert abs(2 - expected) > 2 * stats.norm.isf(1e-6 / 2) * counts.std() / np.sqrt(3000)  # what a test can tell
-
-
-def test_fractional_repetition_groups_are_disjoint():
-    holds = fractional_repetition.place(13, 9, 3).holds.toarray()
-    overlap = holds @ holds.T
-    same = (holds[:, None] == holds).all(axis=2)
-    np.testing.assert_array_equal(overlap > 0, same)
-
-
-def test_random_regular_is_regular_where_sizes_allow():
-    placement = random_regular.place(30, 20, 3, rng=np.random.default_rng(4))
-    assert np.all(placement.replication == 3)
-    assert np.all(placement.load == 2)
-
-
-def test_pair_wise_is_nearer_to_balance_than_chance():
-    rng = np.random.default_rng(5)
-    drawn = []
-    for _ in range(20):
-        holds = np.zeros((16, 24))
-        for part in range(24):
-            holds[rng.choice(16, 4, replace=False), part] = 1
-        drawn.append(type(pair_wise.place(2, 2, 1, rng=rng))(sparse.csr_array(holds)).overlap_deviation())
-    assert pair_wise.place(16, 24, 4, rng=rng).overlap_deviation() < min(drawn)
 
 
 def test_equal_bits_differ_by_one_and_spend_the_budget():

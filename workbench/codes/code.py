@@ -7,6 +7,7 @@ from typing import Protocol
 import numpy as np
 from scipy import sparse
 
+from workbench.codes.placement import Placement
 from workbench.core.errors import InputError
 from workbench.core.types import BoolArray, FloatArray, IntArray, Quantizer, VarianceConstant
 from workbench.quantizers.stochastic_levels import MAX_BITS, MIN_BITS, StochasticLevels
@@ -26,37 +27,6 @@ class Decoder(Protocol):
     def lifted(self, selection: sparse.csr_array) -> "Decoder":
         """Return the decoder among more workers; selection (W', W) places the present ones."""
         ...
-
-
-@dataclass(frozen=True, eq=False)
-class Placement:
-    """Which worker holds which part, as a sparse 0/1 matrix (W, P)."""
-
-    holds: sparse.csr_array
-
-    @property
-    def n_edges(self) -> int:
-        """Number of (worker, part) pairs."""
-        return int(self.holds.nnz)
-
-    @property
-    def replication(self) -> IntArray:
-        """Number of workers that hold each part, shape (P,)."""
-        return np.bincount(self.holds.indices, minlength=self.holds.shape[1]).astype(np.int64)
-
-    @property
-    def load(self) -> IntArray:
-        """Number of parts that each worker holds, shape (W,)."""
-        return np.diff(self.holds.indptr).astype(np.int64)
-
-    def overlap_deviation(self) -> float:
-        """Root mean square of |S_j ∩ S_k| − d_j d_k/W over pairs of parts; 0 iff pair-wise balanced."""
-        n_workers, n_parts = self.holds.shape
-        if n_parts < 2:
-            return 0.0
-        overlap = (self.holds.T @ self.holds).toarray()  # (P, P)
-        deviation = overlap - np.outer(self.replication, self.replication) / n_workers
-        return float(np.sqrt(np.mean(deviation[~np.eye(n_parts, dtype=bool)] ** 2)))
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 import numpy as np
 from scipy import sparse
 
-from workbench.codes.code import Placement
+from workbench.codes.placement import Placement
 from workbench.core.errors import InputError
 
 

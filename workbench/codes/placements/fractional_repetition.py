@@ -3,7 +3,7 @@
 import numpy as np
 from scipy import sparse
 
-from workbench.codes.code import Placement
+from workbench.codes.placement import Placement
 
 
 def place(n_workers: int, n_parts: int, replication: int, *, rng: np.random.Generator | None = None) -> Placement:

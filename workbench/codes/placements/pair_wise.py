@@ -2,13 +2,13 @@
 
 Exact pair-wise balance, |S_j ∩ S_k| = d_j d_k/W for all pairs, is impossible for more than W − 1 parts with
 0 < d < W, so [onebit_gc] itself draws at random; here each choice keeps the overlaps low on purpose.
-`Placement.overlap_deviation` says how far from balance the outcome is.
+`Placement.balance` says how far from balance the outcome is.
 """
 
 import numpy as np
 from scipy import sparse
 
-from workbench.codes.code import Placement
+from workbench.codes.placement import Placement
 
 
 def place(n_workers: int, n_parts: int, replication: int, *, rng: np.random.Generator) -> Placement:

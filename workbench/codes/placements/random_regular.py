@@ -7,7 +7,7 @@ import networkx as nx
 import numpy as np
 from scipy import sparse
 
-from workbench.codes.code import Placement
+from workbench.codes.placement import Placement
 
 ATTEMPTS = 100
 
