@@ -14,7 +14,7 @@ from workbench.solvers import bit_allocation as allocation
 Data = Mapping[str, Any]
 
 METHODS = {
-    "exact": allocation.solve_exact,
+    "exact": allocation.solve_structured,
     "algorithm_1": allocation.solve_algorithm_1,
     "greedy": allocation.solve_greedy,
     "relaxation": allocation.solve_relaxation,
