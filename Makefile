@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: report test lint data lock clean help
+.PHONY: report test bench lint data lock clean help
 
 help:            ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -32,6 +32,9 @@ lint: $(VENV)/dev  ## linter, formatter check, type checker
 
 test: lint data  ## linter, formatter check, type checker and every test
 	$(BIN)/python -m pytest -n 2
+
+bench: $(VENV)/run  ## time and memory against targets, rivals and floors; never part of the tests
+	env -u OPENBLAS_CORETYPE $(BIN)/python tests/benchmarks/run.py
 
 lock:            ## write the lock files again (needs uv)
 	uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --custom-compile-command "make lock" -o requirements.lock

@@ -317,6 +317,7 @@ DESIGN_KEYS: dict[str, type | tuple[type, ...]] = {
     "utility_dual_bound": float,
     "residual_bound": float,
     "nnz": int,
+    "decomposition": (dict, type(None)),
     "load": float,
     "deadline_s": (float, type(None)),
     "baselines": dict,
@@ -344,7 +345,16 @@ def check_design(printed: Any, n_parts: int, budget: int) -> None:
     assert bits.sum() <= budget
     assert set(bits.tolist()) <= {0, *range(2, 33)}
     assert all(0 <= p < 1 for p in printed["straggle_prob"])
-    assert printed["nnz"] <= n_workers + n_parts - 1
+    busy, found = int(np.sum(bits > 0)), printed["decomposition"]
+    if printed["spec"]["structure"] in ("dense", "convex"):
+        assert printed["nnz"] == busy * n_parts == printed["dense"]["nnz"]
+    else:
+        assert printed["nnz"] <= busy + n_parts - 1
+    if printed["spec"]["structure"] == "fewest-edges":
+        assert printed["nnz"] == found["nonzeros"] == busy + n_parts - found["n_groups"]
+        assert found["is_proved"] == (found["n_groups"] == found["upper_bound"])
+    else:
+        assert found is None
     assert printed["load"] == printed["nnz"] / n_parts
     assert printed["utility_upper_bound"] >= printed["utility"] > 0
     assert printed["utility_dual_bound"] >= printed["utility"] * (1 - 1e-12)
@@ -487,6 +497,13 @@ def test_names_are_shown_as_they_are(run: Run, tmp_path: Path) -> None:
 
 CHOICES: dict[str, tuple[str, ...]] = {
     "plain": (),
+    "sparse": ("--structure", "sparse"),
+    "dense": ("--structure", "dense"),
+    "convex": ("--structure", "convex"),
+    "fewest edges": ("--structure", "fewest-edges"),
+    "fewest edges, idle": ("--structure", "fewest-edges", "--allow-idle", "--budget", "5"),
+    "dense, idle": ("--structure", "dense", "--allow-idle", "--budget", "5"),
+    "convex, idle": ("--structure", "convex", "--allow-idle", "--budget", "5"),
     "idle": ("--allow-idle",),
     "idle, one worker paid": ("--allow-idle", "--budget", "2"),
     "idle, an odd bit": ("--allow-idle", "--budget", "5"),
@@ -520,6 +537,46 @@ def test_designs(run: Run, hand: Path, tmp_path: Path, choice: tuple[str, ...]) 
     table = run("design", hand, *NUMBERS, *choice)
     assert (table.code, table.err) == (0, "")
     assert f"worst-case error P²/U = {printed['residual_bound']:.6g}" in table.out
+    assert f"{printed['spec']['structure']} structure: {printed['nnz']} (worker, part) pairs" in table.out
+    assert ("no optimal code has fewer pairs, proved" in table.out) == (printed["decomposition"] is not None)
+
+
+def test_what_is_not_proved_is_called_so(run: Run, tmp_path: Path) -> None:
+    """Forty real masses: their few groups cannot be told from none, and the output does not claim it."""
+    path = tmp_path / "profile.json"
+    prob = np.random.default_rng(0).uniform(0.05, 0.6, 40)
+    path.write_text(json.dumps({"version": 1, "straggle_prob": prob.tolist()}))
+    arguments = ("design", path, "--parts", "16", "--dim", "100", "--budget", "200", "--structure", "fewest-edges")
+    found = strict(run(*arguments, "--json").out)["decomposition"]
+    assert (found["n_groups"], found["is_proved"]) == (1, False)
+    text = run(*arguments, "--out", tmp_path / "code.json").out
+    assert "55 = 40 busy workers + 16 parts - 1 groups that share no part; few pairs by a heuristic: up to" in text
+    certificate = strict((tmp_path / "code.json").read_text())["certificate"]
+    assert (certificate["groups"], certificate["groups_upper_bound"]) == (1, found["upper_bound"])
+
+
+@pytest.mark.parametrize("structure", ["dense", "convex", "fewest-edges"])
+def test_every_structure_is_simulated(run: Run, hand: Path, tmp_path: Path, structure: str) -> None:
+    """As designed, and designed anew for the problem's dimension with the same structure."""
+    path = tmp_path / "code.json"
+    for dim in ("100", "5000000"):
+        run("design", hand, *NUMBERS, "--dim", dim, "--structure", structure, "--out", path)
+        simulated = run("simulate", "--code", path, "--runs", "2", "--iterations", "4", "--json", "--jobs", "1")
+        assert simulated.code == 0, simulated.err
+        assert "optimally_structured" in strict(simulated.out)["methods"]
+
+
+def test_a_convex_structure_that_is_too_large_is_refused(run: Run, hand: Path) -> None:
+    result = run("design", hand, *NUMBERS, "--parts", "6667", "--structure", "convex")
+    mistake(result, "3 workers and 6667 parts are more than the 20000 pairs that the convex .*: choose sparse or dense")
+
+
+def test_an_answer_of_the_convex_solver_is_not_trusted(run: Run, tmp_path: Path) -> None:
+    path = tmp_path / "profile.json"
+    path.write_text('{"version": 1, "straggle_prob": [0.999999999, 0.1, 1e-9, 0.5]}')
+    arguments = ("design", path, "--parts", "9", "--dim", "1000000", "--budget", "128", "--structure")
+    mistake(run(*arguments, "convex"), "CLARABEL's answer has a relative residual of .*: choose sparse or dense")
+    assert run(*arguments, "dense").code == 0
 
 
 def test_two_workers_of_a_log_at_a_stated_deadline(run: Run, tmp_path: Path) -> None:

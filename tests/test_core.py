@@ -101,13 +101,18 @@ KINDS: dict[str, tuple[Callable[[], dict[str, ModuleType]], set[str]]] = {
     "codes": (
         catalogue.codes,
         {"optimally_structured", "bernoulli", "erasure_head", "ignore_stragglers", "one_bit", "optimal_decoding"}
-        | {"osgc", "stochastic"},
+        | {"osgc", "stochastic", "tandon_fractional", "tandon_cyclic", "cyclic_mds", "expander"},
     ),
     "placements": (
         catalogue.placements,
-        {"disjoint", "pair_wise", "bernoulli", "fractional_repetition", "random_regular"},
+        {"disjoint", "cyclic", "bernoulli", "uniform_random", "fractional_repetition", "random_regular"}
+        | {"pair_wise_balanced", "nearly_balanced", "projective_plane", "affine_plane", "hadamard_design"}
+        | {"difference_set", "quadratic_residue", "expander_paley", "expander_margulis", "expander_random"},
     ),
-    "quantizers": (catalogue.quantizers, {"identity", "random_sign", "stochastic_levels"}),
+    "quantizers": (
+        catalogue.quantizers,
+        {"identity", "lattice", "random_sign", "scaled_sign", "sparse_sign", "stochastic_levels", "ternary", "top_k"},
+    ),
     "delays": (
         catalogue.delays,
         {"loglogistic", "lognormal", "weibull", "shifted_exponential", "pooled_empirical"},
@@ -140,7 +145,7 @@ def test_a_dropped_in_module_is_found(tmp_path: Path, monkeypatch: pytest.Monkey
 def test_an_unknown_key_lists_the_choices() -> None:
     found = catalogue.codes()
     assert catalogue.pick("code", found, "osgc") is found["osgc"]
-    with pytest.raises(InputError, match=r"unknown code 'ogsc': choose one of bernoulli, .*stochastic$"):
+    with pytest.raises(InputError, match=r"unknown code 'ogsc': choose one of bernoulli, .*tandon_fractional$"):
         catalogue.pick("code", found, "ogsc")
 
 

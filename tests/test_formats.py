@@ -71,6 +71,7 @@ def good_profile() -> bytes:
     spare=st.integers(0, 250),
     constant=st.sampled_from(["tight", "paper", "qsgd"]),
     allow_idle=st.booleans(),
+    structure=st.sampled_from(["sparse", "dense", "fewest-edges"]),
     seed=st.integers(0, 2**63 - 1),
 )
 @settings(max_examples=20, deadline=None)
@@ -82,9 +83,10 @@ def test_code_round_trip_is_exact(
     spare: int,
     constant: Any,
     allow_idle: bool,
+    structure: Any,
     seed: int,
 ) -> None:
-    spec = DesignSpec(n_parts, dim, 2 * len(prob) + spare, 2, constant, allow_idle)
+    spec = DesignSpec(n_parts, dim, 2 * len(prob) + spare, 2, constant, allow_idle, structure)
     comparison = compare(StragglerProfile(np.array(prob)), spec, seed=seed)
     path = tmp_path_factory.getbasetemp() / "code.json"
     path.write_bytes(code_to_json(comparison))
@@ -98,6 +100,27 @@ def test_code_round_trip_is_exact(
     np.testing.assert_array_equal(again.code.bits, code.bits)
     assert (again.spec, again.seed, again.code.family) == (comparison.spec, seed, code.family)
     np.testing.assert_array_equal(again.profile.straggle_prob, prob)
+
+
+def test_a_code_without_a_structure_is_of_the_sparse_one(tmp_path: Path) -> None:
+    """Files from before there was a choice."""
+    document = json.loads(good_code())
+    assert document["spec"].pop("structure") == "sparse"
+    del document["certificate"]["groups"], document["certificate"]["groups_upper_bound"]
+    (tmp_path / "old.json").write_text(json.dumps(document))
+    assert read_code(tmp_path / "old.json").spec == DesignSpec(4, 100, 16)
+    layout = json.loads(json.dumps(code_format.json_schema()))
+    assert fits(document, layout, layout)
+
+
+def test_the_certificate_of_fewest_edges_is_written() -> None:
+    """Four equal workers on six parts: two groups."""
+    spec = DesignSpec(6, 100, 16, structure="fewest-edges")
+    document = json.loads(code_to_json(compare(StragglerProfile(np.full(4, 0.2)), spec, seed=0)))
+    assert (document["certificate"]["groups"], document["certificate"]["groups_upper_bound"]) == (2, 2)
+    assert len(document["encode"]["weight"]) == 4 + 6 - 2
+    layout = json.loads(json.dumps(code_format.json_schema()))
+    assert fits(document, layout, layout)
 
 
 def test_a_code_carries_its_whole_profile(tmp_path: Path) -> None:
@@ -385,6 +408,7 @@ FIELDS: dict[str, tuple[tuple[str | int, ...], Json, str]] = {
         r"Invalid enum value 'loose' - at `\$.spec.variance_constant`",
     ),
     "idle a number": (("spec", "allow_idle"), 1, r"Expected `bool`.*\$.spec.allow_idle"),
+    "structure": (("spec", "structure"), "round", r"Invalid enum value 'round' - at `\$.spec.structure`"),
     "rows descend": (("encode", "row_start"), [0, 4, 2, 6], "encode.row_start must have 4 ascending numbers"),
     "rows from 1": (("encode", "row_start", 0), 1, "encode.row_start must have 4 ascending numbers from 0"),
     "rows short": (("encode", "row_start"), [0, 6], "encode.row_start must have 4 ascending numbers"),

@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parents[1]
 # Layers of one rank do not know each other.
 RANKS = {
     "core": 0,
-    **dict.fromkeys(("stragglers", "quantizers", "topologies", "problems", "solvers", "datasets"), 1),
+    **dict.fromkeys(("stragglers", "quantizers", "topologies", "problems", "solvers", "datasets", "combinatorics"), 1),
     "codes": 2,
     "moments": 3,
     "schemes": 4,

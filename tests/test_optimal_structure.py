@@ -1,13 +1,19 @@
 """The optimal code structure: closed form against convex program, certificates, extremes."""
 
+from typing import get_args
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from workbench.codes import optimally_structured
+from workbench.codes.code import DesignSpec, Structure
 from workbench.core.errors import InputError
 from workbench.core.types import FloatArray
+from workbench.moments.estimate import moments
 from workbench.solvers import optimal_structure as structure
+from workbench.stragglers.profile import StragglerProfile
 
 EXTREMES = {
     "perfect worker that quantizes": ([0.0, 0.3], [1e-3, 1.0], 5),
@@ -34,6 +40,7 @@ def test_the_closed_form_is_the_convex_optimum(seed: int) -> None:
     """Primal and dual values recomputed from CVXPY's answer enclose the optimum within 1e-8."""
     prob, omega, n_parts = random_profile(seed)
     answer, _ = structure.solve_convex(prob, omega, n_parts)
+    assert answer.min() >= 0
     total = np.sum((1 - prob) / (prob + omega))
     closed = structure.residual_bound(structure.solve_dense(prob, omega, n_parts), prob, omega)
     assert closed == pytest.approx(n_parts**2 / total, rel=1e-12)
@@ -140,6 +147,55 @@ def test_order_and_units_do_not_matter(seed: int) -> None:
     np.testing.assert_allclose((1 - prob[order]) * code.sum(axis=1), masses[order], atol=1e-13 * n_parts)
     scaled = structure.residual_bound(2 * code, prob[order], omega[order])
     assert scaled == pytest.approx(4 * n_parts**2 / structure.utilities(prob, omega).sum(), rel=1e-12)
+
+
+@pytest.mark.parametrize("chosen", get_args(Structure))
+@pytest.mark.parametrize("bits", [[6, 2, 3, 4, 2], [6, 0, 3, 4, 0]], ids=["busy", "idle"])
+def test_a_code_of_every_structure_attains_the_bound(chosen: Structure, bits: list[int]) -> None:
+    """Unbiased, weights of one sign, the worst-case error P²/U and the aligned error of Theorem 1's row masses."""
+    profile = StragglerProfile(np.array([0.05, 0.2, 0.4, 0.1, 0.3]))
+    spec = DesignSpec(7, 60, 40, structure=chosen)
+    code = optimally_structured.design_for_bits(profile, spec, np.array(bits))
+    omega = np.where(code.bits > 0, code.quantizer.variance_factor(60), np.inf)
+    utility = structure.utilities(profile.straggle_prob, omega)
+    found = moments(code, profile.straggle_prob, 60, rng=np.random.default_rng(0))
+    assert found.max_bias <= 1e-12
+    assert found.worst_case == pytest.approx(49 / utility.sum(), rel=1e-9)
+    masses = structure.row_masses(profile.straggle_prob, omega, 7)
+    np.testing.assert_allclose(code.encode.sum(axis=1), masses, rtol=1e-9)
+    assert code.encode.data.min() > 0
+    busy = np.count_nonzero(bits)
+    assert code.encode.nnz == (busy * 7 if chosen in ("dense", "convex") else busy + 7 - 1)
+    np.testing.assert_array_equal(np.flatnonzero(np.diff(code.encode.indptr)), np.flatnonzero(bits))
+
+
+def test_what_the_convex_solver_leaves_open_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Entries of either sign below rounding are nothing, and columns sum to one exactly."""
+    profile, bits = StragglerProfile(np.array([0.05, 0.2])), np.array([4, 3])
+    spec = DesignSpec(3, 60, 40, structure="convex")
+
+    def inexact(prob: FloatArray, omega: FloatArray, n_parts: int) -> tuple[FloatArray, structure.ConvexStatus]:
+        mass = structure.solve_sparse(prob, omega, n_parts).toarray() * (1 - prob)[:, None]
+        mass[mass == 0] = [-1e-17, 1e-18][: np.sum(mass == 0)]
+        return (1 + 1e-7) * mass / (1 - prob)[:, None], structure.ConvexStatus("inexact", "optimal", 0.0)
+
+    monkeypatch.setattr(structure, "solve_convex", inexact)
+    code = optimally_structured.design_for_bits(profile, spec, bits)
+    assert code.encode.nnz == 2 + 3 - 1
+    np.testing.assert_allclose(code.encode.sum(axis=0), 1, rtol=1e-15)
+
+
+def test_the_dense_structure_is_least_for_orthonormal_gradients() -> None:
+    """One worst case, but workers that hold few parts pay where these have gradients of their own direction."""
+    profile = StragglerProfile(np.array([0.05, 0.2, 0.4, 0.1, 0.3]))
+    error = {}
+    for chosen in ("sparse", "fewest-edges", "dense"):
+        code = optimally_structured.design_for_bits(
+            profile, DesignSpec(7, 60, 40, structure=chosen), np.array([6, 2, 3, 4, 2])
+        )
+        error[chosen] = moments(code, profile.straggle_prob, 60, rng=np.random.default_rng(0)).orthonormal.mse
+    assert error["dense"] < error["sparse"]
+    assert error["dense"] < error["fewest-edges"]
 
 
 def test_the_segments_of_a_worked_example() -> None:

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import sparse
 
-from proofs_check import hetero_gc
+from proofs_check import bit_allocation, hetero_gc
 from proofs_check.tools import symbolic
 from workbench.codes.code import GradientCode
 from workbench.codes.decoders.fixed import FixedDecoder
@@ -22,6 +22,7 @@ EXPECTED = {
     "theorem_1": (Status.PROVED, Grade.PROVED),
     "lemma_2": (Status.HOLDS_WITH_ERRATUM, Grade.PROVED),
     "proposition_1": (Status.PROVED, Grade.PROVED),
+    "proposition_2": (Status.HOLDS_WITH_ERRATUM, Grade.PROVED),
     "lemma_3": (Status.HOLDS, Grade.ENUMERATED),
     "theorem_2": (Status.HOLDS_WITH_ERRATUM, Grade.PROVED),
     "theorem_3": (Status.PROVED, Grade.PROVED),
@@ -35,6 +36,9 @@ SPOILED = [
     ("lemma_2", {"constant": 2}, "each worker's share"),
     ("proposition_1", {"decreasing": -1}, "larger U"),
     ("proposition_1", {"decreasing": 2}, "inner optimum"),
+    ("proposition_2", {"unbiased_cost": 2}, "V(v-bar) <= V(v)"),
+    ("proposition_2", {"shrink": 2}, "v-bar = c v, columns"),
+    ("proposition_2", {"shrink": 0}, "v-bar = c v, aligned"),
     ("lemma_3", {"first": 1}, "enumeration"),
     ("theorem_2", {"constant": 1}, "T = 2"),
     ("theorem_2", {"constant": 0}, "for all t >= 2"),
@@ -57,6 +61,16 @@ def test_a_spoiled_constant_is_noticed(name: str, spoiled: dict[str, int], step:
     verdict: Verdict = getattr(hetero_gc, name)(**spoiled)
     assert verdict.status is Status.UNDERDETERMINED
     assert step in verdict.explanation
+
+
+def test_the_structured_allocation_is_proved_and_its_core_cannot_be_smaller() -> None:
+    verdict = bit_allocation.structured_allocation()
+    assert (verdict.status, verdict.grade) == (Status.PROVED, Grade.PROVED), verdict.explanation
+    for fewer in (1, 2, 3):
+        smaller = bit_allocation.structured_allocation(fewer=fewer)
+        assert smaller.status is Status.UNDERDETERMINED
+        assert "without a sum of 0" in smaller.explanation
+        assert "core holds an optimum" in smaller.explanation
 
 
 def test_looser_constants_are_true_where_the_claim_is_an_inequality() -> None:

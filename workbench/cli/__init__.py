@@ -19,6 +19,7 @@ COMMANDS = {
     "simulate": "Run a designed code and every baseline on the same stragglers.",
     "report": "Write the whole story of one log as a self-contained HTML page.",
     "measure": "Record a response-time log from real worker processes on this machine.",
+    "placements": "List who can hold which parts, or build one placement and print its certificate.",
     "figures": "Draw the papers' figures.",
     "data": "List and fetch the real data sets.",
     "schema": "Print the JSON Schema of profile.json or code.json.",

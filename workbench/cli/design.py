@@ -1,6 +1,6 @@
 """`workbench design`: the optimal code for a log or a profile, beside what the same budget buys elsewhere."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 import click
 import msgspec
@@ -9,7 +9,7 @@ import numpy as np
 from workbench.cli.options import COUNT, SEED, check_out, parse_deadline, read_trace
 from workbench.cli.profile import warn_late
 from workbench.codes import optimally_structured
-from workbench.codes.code import DesignSpec
+from workbench.codes.code import DesignSpec, Structure
 from workbench.core.errors import InputError
 from workbench.core.types import FloatArray, MomentKind, VarianceConstant
 from workbench.formats.atomic import write_atomically
@@ -37,6 +37,13 @@ DESIGN_GRID = 40  # deadlines at which the bits are allocated anew
     help="Bound on the quantizer's variance that the design trusts.",
 )
 @click.option("--allow-idle", is_flag=True, help="Let workers get 0 bits and no part.")
+@click.option(
+    "--structure",
+    type=click.Choice(get_args(Structure)),
+    default="sparse",
+    show_default=True,
+    help="Which of the optimal codes, all of one worst-case error.",
+)
 @click.option("--replication", type=COUNT, help="Of the baselines; by default the optimal code's load, at least 2.")
 @click.option("--where", multiple=True, metavar="KEY=VALUE", help="Select a group of the log; repeatable.")
 @click.option("--deadline", help="Seconds, or auto; by default the profile's own, and auto for a log.")
@@ -50,6 +57,7 @@ def command(
     budget: int,
     variance_constant: VarianceConstant,
     allow_idle: bool,
+    structure: Structure,
     replication: int | None,
     where: tuple[str, ...],
     deadline: str | None,
@@ -61,7 +69,7 @@ def command(
     from workbench.formats.code import code_to_json
 
     check_out(out, source)
-    spec = DesignSpec(n_parts, dim, budget, replication or 2, variance_constant, allow_idle)
+    spec = DesignSpec(n_parts, dim, budget, replication or 2, variance_constant, allow_idle, structure)
     profile = read_source(source, where, deadline, spec, seed=seed)
     comparison = compare(profile, spec, seed=seed, match_load=replication is None)
     if out is not None:
@@ -104,6 +112,7 @@ def read_source(
 def as_object(comparison: DesignComparison) -> dict[str, object]:
     """Return the design as one JSON object; errors are for unit part gradients, ‖g_j‖ = 1."""
     optimal, profile, spec = comparison.optimal, comparison.profile, comparison.spec
+    found = comparison.decomposition
     dense = dense_moments(optimal.moments, spec.n_parts)
     evidence = profile.evidence
     return {
@@ -114,6 +123,7 @@ def as_object(comparison: DesignComparison) -> dict[str, object]:
         "utility_dual_bound": comparison.dual_bound,
         "residual_bound": comparison.residual_bound,
         "nnz": optimal.code.encode.nnz,
+        "decomposition": vars(found) | {"is_proved": found.is_proved} if found else None,
         "deadline_s": profile.deadline_s,
         "max_load": int(optimal.code.placement.load.max()),
         "idle_workers": int(np.sum(optimal.code.bits == 0)),
@@ -176,16 +186,26 @@ def show(comparison: DesignComparison, console: "Console") -> None:
     console.print("  " + ", ".join(f"{n} workers at {b} bits" for b, n in counts))
     load = code.placement.load
     console.print(
-        f"  {code.encode.nnz} (worker, part) pairs, load {code.load:.3g}; the busiest worker holds {load.max()} "
-        f"of {spec.n_parts} parts"
+        f"  {spec.structure} structure: {code.encode.nnz} (worker, part) pairs, load {code.load:.3g}; the busiest "
+        f"worker holds {load.max()} of {spec.n_parts} parts"
     )
+    if (found := comparison.decomposition) is not None:
+        known = (
+            "no optimal code has fewer pairs, proved"
+            if found.is_proved
+            else f"few pairs by a heuristic: up to {found.upper_bound} groups are not excluded"
+        )
+        console.print(
+            f"  {found.nonzeros} = {np.sum(code.bits > 0)} busy workers + {spec.n_parts} parts - "
+            f"{found.n_groups} groups that share no part; {known}"
+        )
     table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), title_justify="left")
     table.title = "\nError of one round's gradient sum at the same budget, ‖g_j‖ = 1 (~ sampled, ± standard error)"
     for heading in ("code", "bias", "aligned", "orthonormal", "worst case", "load", "bits"):
         table.add_column(heading, justify="left" if heading == "code" else "right", no_wrap=True)
     for name, each in [(code.family, optimal), *_sorted(comparison)]:
         table.add_row(name, *_row(each.moments), f"{each.code.load:.3g}", str(each.code.bits.sum()))
-        if each is optimal:
+        if each is optimal and spec.structure != "dense":
             dense = dense_moments(optimal.moments, spec.n_parts)
             table.add_row("  its dense form", *_row(dense), str(np.sum(code.bits > 0)), str(code.bits.sum()))
     console.print(table)

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Protocol
+from typing import Literal, Protocol
 
 import numpy as np
 from scipy import sparse
@@ -13,8 +13,11 @@ from workbench.core.types import BoolArray, FloatArray, IntArray, Quantizer, Var
 from workbench.quantizers.stochastic_levels import MAX_BITS, MIN_BITS, StochasticLevels
 
 LARGEST = 10**15  # numbers of a design: their products with bits stay 64-bit integers
-MAX_WORKERS = 5000  # the exact bit allocation takes 60 W² bytes
+MAX_WORKERS = 5000  # some families hold W² numbers in memory
 MAX_PAIRS = 10**7  # (worker, part) pairs: some families hold them all in memory
+MAX_CONVEX_PAIRS = 20_000  # for the convex solver, some seconds
+
+Structure = Literal["sparse", "dense", "convex", "fewest-edges"]
 
 
 class Decoder(Protocol):
@@ -41,6 +44,8 @@ class DesignSpec:
     replication : mean number of workers a part is given to, for the families that are free to choose
     variance_constant : which bound on the quantizer's variance the design trusts
     allow_idle : whether a worker may get 0 bits, and then no part
+    structure : which of the optimal codes of one error is built: eq. 22's, the one in which each worker weighs all
+        parts alike, the convex solver's, or the one of fewest nonzeros
     """
 
     n_parts: int
@@ -49,6 +54,7 @@ class DesignSpec:
     replication: int = 2
     variance_constant: VarianceConstant = "tight"
     allow_idle: bool = False
+    structure: Structure = "sparse"
 
     def __post_init__(self) -> None:
         for name in ("n_parts", "dim", "bit_budget", "replication"):
@@ -63,11 +69,16 @@ class DesignSpec:
         InputError : too many workers, or too many pairs of worker and part
         """
         if n_workers > MAX_WORKERS:
-            raise InputError(f"{n_workers} workers: the exact bit allocation takes at most {MAX_WORKERS}")
+            raise InputError(f"{n_workers} workers: a comparison of all codes takes at most {MAX_WORKERS}")
         if n_workers * self.n_parts > MAX_PAIRS:
             raise InputError(
                 f"{n_workers} workers and {self.n_parts} parts are more than {MAX_PAIRS:.0e} pairs: "
                 f"take at most {MAX_PAIRS // n_workers} parts"
+            )
+        if self.structure == "convex" and n_workers * self.n_parts > MAX_CONVEX_PAIRS:
+            raise InputError(
+                f"{n_workers} workers and {self.n_parts} parts are more than the {MAX_CONVEX_PAIRS} pairs that the "
+                "convex structure takes: choose sparse or dense, which have the same error in closed form"
             )
 
 

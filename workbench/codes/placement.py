@@ -1,14 +1,21 @@
 """Who holds which part, and how evenly pairs of parts share their workers."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from scipy import sparse
 
+from workbench.combinatorics.block_designs import BlockDesign
 from workbench.core.errors import InputError
 from workbench.core.types import IntArray
+
+Indices = npt.NDArray[np.integer[Any]]
+
+REACH = 4  # times the workers asked for, as far as the nearest size is looked for
 
 
 @dataclass(frozen=True)
@@ -17,11 +24,18 @@ class Balance:
 
     rms, worst : root mean square and largest deviation; 0 iff pair-wise balanced
     welch : no placement with these replications on W workers has a smaller rms (Welch's bound)
+    integral : nor a smaller one than this, as overlaps are integers
     """
 
     rms: float
     worst: float
     welch: float
+    integral: float
+
+    @property
+    def least(self) -> float:
+        """The better of the two bounds on the rms."""
+        return max(self.welch, self.integral)
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,6 +43,11 @@ class Placement:
     """Which worker holds which part, as a sparse 0/1 matrix (W, P)."""
 
     holds: sparse.csr_array
+
+    @classmethod
+    def of_pairs(cls, worker: Indices, part: Indices, n_workers: int, n_parts: int) -> "Placement":
+        """Build it from its (worker, part) pairs, each of them once; both (n_edges,)."""
+        return cls(sparse.csr_array((np.ones(worker.size), (worker, part)), shape=(n_workers, n_parts)))
 
     @property
     def n_edges(self) -> int:
@@ -54,45 +73,109 @@ class Placement:
         """
         n_workers, n_parts = self.holds.shape
         if n_parts < 2:
-            return Balance(0.0, 0.0, 0.0)
+            return Balance(0.0, 0.0, 0.0, 0.0)
         copies = self.replication  # (P,)
-        overlap = (self.holds.T @ self.holds).toarray()  # (P, P)
-        deviation = np.abs(overlap - np.outer(copies, copies) / n_workers)[~np.eye(n_parts, dtype=bool)]
+        target = np.outer(copies, copies) / n_workers  # (P, P)
+        deviation = (self.holds.T @ self.holds).toarray() - target
+        rounding = target - np.round(target)
+        for between_pairs in (deviation, rounding):
+            np.fill_diagonal(between_pairs, 0)
+        n_pairs = n_parts * (n_parts - 1)
         square = copies * (1 - copies / n_workers)  # (P,)
         least = square.sum() ** 2 / max(n_workers - 1, 1) - np.sum(square**2)
-        rms = float(np.sqrt(np.mean(deviation**2)))
-        welch = float(np.sqrt(max(least, 0.0) / deviation.size))
-        return Balance(rms, float(deviation.max()), welch)
+        rms = float(np.sqrt(np.sum(deviation**2) / n_pairs))
+        welch = float(np.sqrt(max(least, 0.0) / n_pairs))
+        integral = float(np.sqrt(np.sum(rounding**2) / n_pairs))
+        return Balance(rms, float(np.abs(deviation).max()), welch, integral)
+
+
+def group_of_part(n_parts: int, n_groups: int) -> IntArray:
+    """Group the parts contiguously and as evenly as can be: part j is in group ⌊j G/P⌋, shape (P,).
+
+    With fewer parts than groups some groups are empty and no group has two parts.
+    """
+    return np.arange(n_parts) * n_groups // n_parts
+
+
+def check_replication(n_workers: int, replication: int) -> None:
+    """Refuse a replication that no placement on `n_workers` can have.
+
+    Raises
+    ------
+    InputError : the replication and its range
+    """
+    if not 1 <= replication <= n_workers:
+        raise InputError(f"replication {replication} with {n_workers} workers: take 1 to {n_workers}")
 
 
 @dataclass(frozen=True)
 class Size:
-    """Sizes at which a placement exists.
+    """Sizes at which a placement exists, and how to build it.
 
-    n_parts : the most there can be; every subset of a design's parts is one too
+    n_parts : the most there can be, as every subset of a design's parts is one too; None for any number
     replication : workers that hold a part
     construction : where it comes from, in a few words
+    holds : builds the matrix of 0 and 1, (W, n_parts); where any number of parts will do, (W, W) for groups of them
     """
 
     n_workers: int
-    n_parts: int
+    n_parts: int | None
     replication: int
     construction: str
+    holds: Callable[[], IntArray] = field(repr=False, compare=False)
 
     def __str__(self) -> str:
-        return f"{self.n_workers} workers, {self.n_parts} parts, replication {self.replication} ({self.construction})"
+        parts = "any number of parts" if self.n_parts is None else f"{self.n_parts} parts"
+        return f"{self.n_workers} workers, {parts}, replication {self.replication} ({self.construction})"
 
 
-def find_size(
-    name: str, sizes: Iterable[Size], n_workers: int, n_parts: int, replication: int, *, why_not: str = ""
-) -> Size:
-    """Return the size that was asked for, or say what is nearest to it.
+def points_as_workers(design: BlockDesign) -> Size:
+    """Let the points of a design be workers and its blocks parts."""
+    sizes = design.n_points, design.n_blocks, design.block_size
+    return Size(*sizes, design.construction, design.incidence)
+
+
+def in_order(sizes: Iterable[Size]) -> list[Size]:
+    """Sort by workers and replication; of those with the same ones keep the first that has the most parts."""
+    best: dict[tuple[int, int], Size] = {}
+    for size in sizes:
+        key = size.n_workers, size.replication
+        if key not in best or (best[key].n_parts or 0) < (size.n_parts or 0):
+            best[key] = size
+    return [best[key] for key in sorted(best)]
+
+
+def place_known(
+    name: str,
+    sizes: Callable[[int], list[Size]],
+    n_workers: int,
+    n_parts: int,
+    replication: int,
+    *,
+    why_not: str | None = None,
+) -> Placement:
+    """Build the placement of fixed sizes that was asked for, or say what is nearest to it.
 
     Parameters
     ----------
     name : of the placement, as the message calls it
-    sizes : that exist, those far beyond the question included
+    sizes : gives those that exist with at most so many workers
     why_not : what makes other sizes impossible, a clause for the message
+
+    Raises
+    ------
+    InputError : it does not exist: why, and the nearest that does
+    """
+    size = find_size(name, sizes(REACH * (n_workers + 2)), n_workers, n_parts, replication, why_not=why_not)
+    columns = np.arange(n_parts) if size.n_parts is not None else group_of_part(n_parts, n_workers)
+    worker, part = np.nonzero(size.holds()[:, columns])
+    return Placement.of_pairs(worker, part, n_workers, n_parts)
+
+
+def find_size(
+    name: str, sizes: Iterable[Size], n_workers: int, n_parts: int, replication: int, *, why_not: str | None = None
+) -> Size:
+    """Return the size that was asked for, or say what is nearest to it.
 
     Raises
     ------
@@ -100,16 +183,15 @@ def find_size(
     """
     known = list(sizes)
     for size in known:
-        if (size.n_workers, size.replication) == (n_workers, replication) and n_parts <= size.n_parts:
+        enough = size.n_parts is None or n_parts <= size.n_parts
+        if (size.n_workers, size.replication) == (n_workers, replication) and enough:
             return size
-    asked = f"no {name} with {n_workers} workers, {n_parts} parts and replication {replication}"
-    reason = f" ({why_not})" if why_not else ""
-    if not known:
-        raise InputError(f"{asked}{reason}")
 
     def distance(size: Size) -> float:
         ratios = np.log([size.n_workers / n_workers, size.replication / replication])
-        missing = max(0.0, float(np.log(n_parts / size.n_parts)))
+        missing = 0.0 if size.n_parts is None else max(0.0, float(np.log(n_parts / size.n_parts)))
         return float(np.abs(ratios).sum()) + missing
 
+    asked = f"no {name} with {n_workers} workers, {n_parts} parts and replication {replication}"
+    reason = f" ({why_not})" if why_not else ""
     raise InputError(f"{asked}{reason}: the nearest has {min(known, key=distance)}")

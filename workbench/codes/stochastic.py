@@ -1,4 +1,4 @@
-"""Stochastic gradient code: pair-wise balanced holdings, unbiased decoding [Bitar et al.; SGC in hetero_gc, VI].
+"""Stochastic gradient code: nearly pair-wise balanced holdings, unbiased decoding [Bitar et al.; SGC in hetero_gc, VI].
 
 With unequal workers the factor 1/(1 − p) of the original becomes 1/(1 − p_i), which keeps it unbiased.
 """
@@ -8,13 +8,14 @@ from scipy import sparse
 
 from workbench.codes.code import DesignSpec, GradientCode, equally_quantized
 from workbench.codes.decoders.fixed import FixedDecoder
-from workbench.codes.placements import pair_wise
+from workbench.codes.placements import nearly_balanced
 from workbench.stragglers.profile import StragglerProfile
 
 
 def encoding(n_workers: int, spec: DesignSpec, *, rng: np.random.Generator) -> sparse.csr_array:
     """Return the weights 1/d_j of part j on each of its d_j workers, (W, P) [onebit_gc, eq. 5 less 1/(1 − p)]."""
-    placement = pair_wise.place(n_workers, spec.n_parts, spec.replication, rng=rng)
+    copies = min(spec.replication, n_workers)
+    placement = nearly_balanced.place(n_workers, spec.n_parts, copies, rng=rng)
     return placement.holds @ sparse.diags_array(1 / placement.replication)
 
 

@@ -41,7 +41,12 @@ class DelayModel(Protocol):
 
 
 class Quantizer(Protocol):
-    """An unbiased random map of W workers' messages to few bits a coordinate."""
+    """A map, random or not, biased or not, of W workers' messages to few bits a coordinate."""
+
+    @property
+    def is_unbiased(self) -> bool:
+        """Whether E Q(v) = v for every v of a worker that is not idle."""
+        ...
 
     @property
     def bits_per_coordinate(self) -> IntArray:
@@ -52,20 +57,24 @@ class Quantizer(Protocol):
         """Quantize messages (R, W, D), each vector on the last axis."""
         ...
 
-    def variance_factor(self, dim: int) -> FloatArray:
-        """Constant ω with E‖Q(v) − v‖² ≤ ω‖v‖² for every v, shape (W,)."""
-        ...
-
-    def mean_variance_factor(self, dim: int) -> FloatArray:
-        """E‖Q(v) − v‖²/‖v‖² for v uniform on the sphere, exactly, shape (W,)."""
+    def mean(self, v: FloatArray) -> FloatArray:
+        """E Q(v) exactly for given messages (..., W, D), same shape; 0 for idle workers."""
         ...
 
     def variance(self, v: FloatArray) -> FloatArray:
-        """E‖Q(v) − v‖² exactly for given messages (..., W, D), shape (..., W)."""
+        """E‖Q(v) − E Q(v)‖² exactly for given messages (..., W, D), shape (..., W)."""
+        ...
+
+    def variance_factor(self, dim: int) -> FloatArray:
+        """Constant ω with E‖Q(v) − v‖² ≤ ω‖v‖² for every v, shape (W,); infinite where there is none."""
+        ...
+
+    def mean_variance_factor(self, dim: int) -> FloatArray:
+        """E‖Q(v) − v‖²/‖v‖² for v uniform on a sphere, exactly, shape (W,); NaN where its radius matters."""
         ...
 
     def message_bits(self, dim: int) -> IntArray:
-        """Bits of one whole message, the norm's 32 bits included, shape (W,)."""
+        """Bits of one whole message, scales and indices included, shape (W,)."""
         ...
 
     def with_bits(self, bits: IntArray) -> "Quantizer":

@@ -8,7 +8,7 @@ import numpy as np
 from msgspec import Meta, Struct
 from scipy import sparse
 
-from workbench.codes.code import DesignSpec, GradientCode
+from workbench.codes.code import DesignSpec, GradientCode, Structure
 from workbench.codes.decoders.fixed import FixedDecoder
 from workbench.core.errors import InputError
 from workbench.core.types import VarianceConstant
@@ -35,6 +35,9 @@ class SpecJson(Struct, forbid_unknown_fields=True):
         VarianceConstant, Meta(description="Which bound on the quantizer's variance the design trusts.")
     ]
     allow_idle: Annotated[bool, Meta(description="Whether a worker may get 0 bits, and then no part.")]
+    structure: Annotated[
+        Structure, Meta(description="Which of the optimal codes, all of one worst-case error, was built.")
+    ] = "sparse"
 
 
 class MatrixJson(Struct, forbid_unknown_fields=True):
@@ -71,6 +74,17 @@ class CertificateJson(Struct, forbid_unknown_fields=True):
             "squared error among unbiased codes with fixed decoding weights."
         ),
     ]
+    groups: Annotated[
+        PositiveInt | None,
+        Meta(
+            description="r, number of groups of workers that share no part, where these were sought: the code has as "
+            "many nonzeros as busy workers and parts, less r."
+        ),
+    ] = None
+    groups_upper_bound: Annotated[
+        PositiveInt | None,
+        Meta(description="No optimal code has more groups; if it equals groups, none has fewer nonzeros."),
+    ] = None
 
 
 class CodeJson(Struct, forbid_unknown_fields=True):
@@ -131,12 +145,16 @@ def code_to_json(comparison: DesignComparison) -> bytes:
             bits=code.bits.tolist(),
             spec=SpecJson(**vars(comparison.spec)),
             seed=comparison.seed,
-            certificate=CertificateJson(
-                comparison.allocation.utility, comparison.allocation.upper_bound, comparison.residual_bound
-            ),
+            certificate=_certificate(comparison),
             profile=profile_to_struct(comparison.profile),
         )
     )
+
+
+def _certificate(comparison: DesignComparison) -> CertificateJson:
+    allocation, found = comparison.allocation, comparison.decomposition
+    groups = (found.n_groups, found.upper_bound) if found else (None, None)
+    return CertificateJson(allocation.utility, allocation.upper_bound, comparison.residual_bound, *groups)
 
 
 def read_code(path: str | PathLike[str]) -> DesignedCode:

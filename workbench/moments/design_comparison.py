@@ -12,6 +12,7 @@ from workbench.core.streams import stream
 from workbench.moments.estimate import ErrorSplit, Moments, moments
 from workbench.quantizers.stochastic_levels import MIN_BITS
 from workbench.solvers.bit_allocation import Allocation
+from workbench.solvers.fewest_edges import Decomposition
 from workbench.stragglers.profile import StragglerProfile
 
 OPTIMAL = "optimally_structured"
@@ -35,6 +36,7 @@ class DesignComparison:
     allocation: Allocation
     dual_bound: float  # the Lagrangian dual's bound on the utility, found independently of the allocation
     optimal: Evaluated
+    decomposition: Decomposition | None  # of the optimal code, where fewest edges were sought
     baselines: dict[str, Evaluated]
 
     @property
@@ -68,7 +70,7 @@ def compare(profile: StragglerProfile, spec: DesignSpec, *, seed: int, match_loa
     seed : determines the random placements and the sampled moments, one stream for each family
     """
     allocation = optimally_structured.allocate(profile.straggle_prob, spec)
-    optimal = optimally_structured.design_for_bits(profile, spec, allocation.bits)
+    optimal, decomposition = optimally_structured.build(profile, spec, allocation.bits)
     if match_load:
         spec = replace(spec, replication=matched_replication(optimal))
     baselines = design_baselines(profile, spec, seed=seed)
@@ -79,6 +81,7 @@ def compare(profile: StragglerProfile, spec: DesignSpec, *, seed: int, match_loa
         allocation,
         optimally_structured.dual_bound(profile.straggle_prob, spec),
         _evaluate(optimal, profile, spec, seed),
+        decomposition,
         {family: _evaluate(code, profile, spec, seed) for family, code in baselines.items()},
     )
 

@@ -29,12 +29,12 @@ def error_by_enumeration(
 ) -> tuple[FloatArray, float]:
     """Return E[ĝ] (D,) and E‖ĝ − Σg_j‖² for given part gradients (P, D), from the definition.
 
-    Only the quantizers' variance is taken from their formula; messages, decoding and patterns are literal.
+    Only the quantizers' mean and variance are taken from their formulas; messages, decoding and patterns are literal.
     """
     responded, prob = straggler_patterns(straggle_prob)
     messages = code.encode_dense @ part_grads  # (W, D)
     weights = code.decoder.weights(responded)  # (2^W, W)
-    unquantized = weights @ messages  # (2^W, D): mean of ĝ given the pattern
+    expected = weights @ code.quantizer.mean(messages)  # (2^W, D): mean of ĝ given the pattern
     noise = weights**2 @ code.quantizer.variance(messages)  # (2^W,)
-    miss = np.sum((unquantized - part_grads.sum(axis=0)) ** 2, axis=1)
-    return prob @ unquantized, float(prob @ (miss + noise))
+    miss = np.sum((expected - part_grads.sum(axis=0)) ** 2, axis=1)
+    return prob @ expected, float(prob @ (miss + noise))

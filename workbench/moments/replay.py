@@ -13,6 +13,7 @@ from workbench.codes import optimally_structured
 from workbench.codes.code import DesignSpec, GradientCode
 from workbench.core.types import BoolArray, FloatArray
 from workbench.moments.design_comparison import OPTIMAL, design_baselines
+from workbench.moments.estimate import check_unbiased
 from workbench.stragglers.profile import StragglerProfile
 
 N_FOLDS = 5
@@ -38,7 +39,12 @@ def replay(code: GradientCode, responded: BoolArray, dim: int) -> tuple[FloatArr
     Parameters
     ----------
     responded : who beat the deadline, shape (rounds, W)
+
+    Raises
+    ------
+    InputError : as `moments`
     """
+    check_unbiased(code)
     weights = code.decoder.weights(responded)  # (rounds, W)
     norm = code.encode.sum(axis=1) / code.n_parts  # (W,): ‖f_i‖ relative to the gradient sum
     ratio = weights @ norm

@@ -1,1 +1,1 @@
-"""Random quantizers of whole messages, one per file, each with its variance constants."""
+"""Quantizers of whole messages, one per file, each with its exact mean, variance and constants."""

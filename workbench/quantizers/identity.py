@@ -14,6 +14,7 @@ class Identity:
     """Send messages as they are; 0 bits: the worker sends nothing."""
 
     bits: IntArray  # (W,), 0 or 32
+    is_unbiased = True
 
     @property
     def bits_per_coordinate(self) -> IntArray:
@@ -22,6 +23,10 @@ class Identity:
 
     def __call__(self, v: FloatArray, *, rng: UniformSource) -> FloatArray:
         """Return messages (R, W, D) unchanged, 0 for idle workers."""
+        return self.mean(v)
+
+    def mean(self, v: FloatArray) -> FloatArray:
+        """v itself for messages (..., W, D), 0 for idle workers."""
         return np.where(self.bits[:, None] > 0, v, 0.0)
 
     def variance_factor(self, dim: int) -> FloatArray:

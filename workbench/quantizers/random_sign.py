@@ -18,6 +18,7 @@ class RandomSign:
     """Quantize to one bit a coordinate; 0 bits: the worker sends nothing."""
 
     bits: IntArray  # (W,), 0 or 1
+    is_unbiased = True
 
     @property
     def bits_per_coordinate(self) -> IntArray:
@@ -29,6 +30,10 @@ class RandomSign:
         norm = np.linalg.norm(v, axis=-1, keepdims=True)  # (R, W, 1)
         positive = (2 * rng.random(v.shape) - 1) * norm < v  # P(+) = 1/2 + v/(2‖v‖)
         return np.asarray(np.where(positive, norm, -norm) * (self.bits > 0)[:, None])
+
+    def mean(self, v: FloatArray) -> FloatArray:
+        """v itself for messages (..., W, D), 0 for idle workers."""
+        return np.where(self.bits[:, None] > 0, v, 0.0)
 
     def variance_factor(self, dim: int) -> FloatArray:
         """d − 1, attained by every vector, shape (W,)."""

@@ -75,6 +75,7 @@ class StochasticLevels:
 
     bits: IntArray  # (W,)
     constant: VarianceConstant = "tight"
+    is_unbiased = True
 
     def __post_init__(self) -> None:
         wrong = np.flatnonzero((self.bits != 0) & ((self.bits < MIN_BITS) | (self.bits > MAX_BITS)))
@@ -102,6 +103,10 @@ class StochasticLevels:
         rounded *= np.where(self.bits[:, None] > 0, norm / s, 0.0)
         return rounded
 
+    def mean(self, v: FloatArray) -> FloatArray:
+        """v itself for messages (..., W, D), 0 for idle workers."""
+        return np.where(self.bits[:, None] > 0, v, 0.0)
+
     def variance_factor(self, dim: int) -> FloatArray:
         """ω by the chosen constant, shape (W,); 0 for an idle worker, which sends nothing."""
         return self._over_workers(lambda bits: float(variance_constant(np.array(bits), dim, self.constant)))
@@ -111,7 +116,7 @@ class StochasticLevels:
         return self._over_workers(lambda bits: _mean_variance(bits, dim))
 
     def variance(self, v: FloatArray) -> FloatArray:
-        """E‖Q(v) − v‖² for messages (..., W, D): Σ_l frac(1 − frac) ‖v‖²/s², shape (..., W)."""
+        """E‖Q(v) − E Q(v)‖² for messages (..., W, D): Σ_l frac(1 − frac) ‖v‖²/s², shape (..., W)."""
         norm = np.linalg.norm(v, axis=-1, keepdims=True)
         s = levels(self.bits)[:, None]
         r = np.abs(v) * np.divide(s, norm, out=np.zeros_like(norm), where=norm > 0)

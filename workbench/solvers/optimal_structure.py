@@ -3,6 +3,7 @@
 Everywhere a_ij = v_i w_ij is the weight of part j in worker i's decoded message, shape (W, P).
 """
 
+import warnings
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
@@ -109,7 +110,8 @@ def solve_convex(
 ) -> tuple[FloatArray, ConvexStatus]:
     """Solve (c-SP2) as it stands by CVXPY with CLARABEL: the check on the closed form, shape (W, P).
 
-    Minimise Σ_i (1−p_i)(p_i+ω_i)(Σ_j a_ij)² subject to Σ_i (1−p_i) a_ij = 1 for every part [eqs. 18, 19].
+    Minimise Σ_i (1−p_i)(p_i+ω_i)(Σ_j a_ij)² subject to Σ_i (1−p_i) a_ij = 1 for every part [eqs. 18, 19].  The
+    row sums alone are determined; a >= 0 is asked for as Lemma 1's bound fails for weights of both signs.
 
     Raises
     ------
@@ -121,10 +123,12 @@ def solve_convex(
     busy = np.flatnonzero(utility)  # an idle worker has infinite cost, which no solver can be given
     p, omega = np.asarray(straggle_prob, float)[busy], np.asarray(variance_factor, float)[busy]
     cost = np.sqrt((1 - p) * (p + omega))  # (busy,)
-    a = cp.Variable((busy.size, n_parts))
+    a = cp.Variable((busy.size, n_parts), nonneg=True)
     error = cp.sum_squares(cp.multiply(cost, cp.sum(a, axis=1)))
     program = cp.Problem(cp.Minimize(error), [(1 - p) @ a == 1])
-    program.solve(solver=cp.CLARABEL, tol_gap_abs=1e-11, tol_gap_rel=1e-11, tol_feas=1e-11)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Solution may be inaccurate")  # the status says so, and the residuals
+        program.solve(solver=cp.CLARABEL, tol_gap_abs=1e-11, tol_gap_rel=1e-11, tol_feas=1e-11)
     if a.value is None:
         raise RuntimeError(f"CLARABEL found no answer to (c-SP2): {program.status}")
     answer = np.zeros((utility.size, n_parts))  # (W, P)

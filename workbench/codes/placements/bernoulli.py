@@ -1,7 +1,6 @@
 """Every worker holds every part with the same probability, independently [Charles et al.; BGC in hetero_gc]."""
 
 import numpy as np
-from scipy import sparse
 
 from workbench.codes.placement import Placement
 
@@ -15,4 +14,4 @@ def place(n_workers: int, n_parts: int, replication: int, *, rng: np.random.Gene
     while not holds.any():
         holds = rng.random(holds.shape) < replication / n_workers
     worker, part = np.nonzero(holds)
-    return Placement(sparse.csr_array((np.ones(worker.size), (worker, part)), shape=(n_workers, n_parts)))
+    return Placement.of_pairs(worker, part, n_workers, n_parts)

@@ -1,9 +1,8 @@
 """Every part on exactly one worker, contiguous and as even as can be."""
 
 import numpy as np
-from scipy import sparse
 
-from workbench.codes.placement import Placement
+from workbench.codes.placement import Placement, group_of_part
 from workbench.core.errors import InputError
 
 
@@ -11,6 +10,4 @@ def place(n_workers: int, n_parts: int, replication: int = 1, *, rng: np.random.
     """Give part j to worker ⌊jW/P⌋; with more workers than parts, some hold nothing."""
     if replication != 1:
         raise InputError(f"replication {replication}: a disjoint placement holds every part once")
-    part = np.arange(n_parts)
-    worker = part * n_workers // n_parts  # (P,)
-    return Placement(sparse.csr_array((np.ones(n_parts), (worker, part)), shape=(n_workers, n_parts)))
+    return Placement.of_pairs(group_of_part(n_parts, n_workers), np.arange(n_parts), n_workers, n_parts)

@@ -5,9 +5,8 @@ Each worker holds the two groups at its ends, so a part is held by as many worke
 
 import networkx as nx
 import numpy as np
-from scipy import sparse
 
-from workbench.codes.placement import Placement
+from workbench.codes.placement import Placement, group_of_part
 
 ATTEMPTS = 100
 
@@ -20,10 +19,10 @@ def place(n_workers: int, n_parts: int, replication: int, *, rng: np.random.Gene
     otherwise several workers hold the same pair, and with a single vertex everyone holds everything.
     """
     n_vertices = max(1, min(n_parts, round(2 * n_workers / replication)))
-    vertex_of_part = np.arange(n_parts) * n_vertices // n_parts  # (P,)
+    vertex_of_part = group_of_part(n_parts, n_vertices)  # (P,)
     ends = _edges(n_workers, n_vertices, rng)  # (W, 2)
     worker, part = np.nonzero((ends[:, :, None] == vertex_of_part).any(axis=1))
-    return Placement(sparse.csr_array((np.ones(worker.size), (worker, part)), shape=(n_workers, n_parts)))
+    return Placement.of_pairs(worker, part, n_workers, n_parts)
 
 
 def _edges(n_edges: int, n_vertices: int, rng: np.random.Generator) -> np.ndarray:

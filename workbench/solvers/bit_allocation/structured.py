@@ -22,10 +22,8 @@ from typing import NamedTuple
 import numpy as np
 
 from workbench.core.types import BoolArray, FloatArray, IntArray
-from workbench.solvers.bit_allocation.envelope import envelope_segments
+from workbench.solvers.bit_allocation.envelope import ROWS, envelope_segments
 from workbench.solvers.bit_allocation.problem import Allocation, Instance, VarianceOfBits, set_up
-
-FIRST_LOOK = 2  # deviations of each kind that give a first bound on the loss
 
 
 class Deviations(NamedTuple):
@@ -34,11 +32,10 @@ class Deviations(NamedTuple):
     worker: IntArray
     shift: IntArray  # v, bits
     loss: FloatArray  # δ_i(v) >= 0
-    rank: IntArray  # place among the moves of the same shift, the cheapest 0
 
     def where(self, keep: BoolArray | IntArray) -> "Deviations":
         """Return some of them."""
-        return Deviations(self.worker[keep], self.shift[keep], self.loss[keep], self.rank[keep])
+        return Deviations(self.worker[keep], self.shift[keep], self.loss[keep])
 
 
 def solve_structured(
@@ -51,15 +48,16 @@ def solve_structured(
     instance = set_up(straggle_prob, variance_of_bits, budget, allow_idle)
     cost, slope, target = _corners(instance)
     if target > 0:
-        reach = int((instance.gain.shape[1] - 1 - cost).max() + cost.max())  # K = m + l
-        core = _cheapest(instance.gain, cost, slope, reach)
         # a bit that is left over loses its price
         targets = {target - left: slope * left for left in range(instance.slack + 1)}
-        bound, _ = _least_loss(core.where(core.rank < FIRST_LOOK), targets, reach)
-        # a move that loses more by itself is in no better answer
-        _, moves = _least_loss(core.where(core.loss <= bound), targets, reach)
+        moves = _best_moves(_core(instance.gain, cost, slope, targets), targets, _reach(instance.gain, cost))
         cost[moves.worker] += moves.shift
     return instance.exactly(cost, "structured")
+
+
+def _reach(gain: FloatArray, corner: IntArray) -> int:
+    """Return K = m + l: the longest possible moves up and down."""
+    return int((gain.shape[1] - 1 - corner).max() + corner.max())
 
 
 def _corners(instance: Instance) -> tuple[IntArray, float, int]:
@@ -73,26 +71,41 @@ def _corners(instance: Instance) -> tuple[IntArray, float, int]:
     return cost, slope, instance.room - int(cost.sum())
 
 
-def _cheapest(gain: FloatArray, corner: IntArray, slope: float, count: int) -> Deviations:
-    """Return the `count` moves of least loss for each number of bits up or down."""
-    workers, top = np.arange(corner.size), gain.shape[1] - 1
-    most = gain[workers, corner] - slope * corner  # (W,)
+def _core(gain: FloatArray, corner: IntArray, slope: float, targets: dict[int, float]) -> Deviations:
+    """Return the K cheapest moves of each shift, less those that lose more than a single move to a target does."""
+    bound = min(price + _single_move(gain, corner, slope, goal) for goal, price in targets.items())
     found = []
-    for shift in [*range(-top, 0), *range(1, top + 1)]:
-        able = workers[(corner + shift >= 0) & (corner + shift <= top)]
-        cost = corner[able] + shift
-        loss = np.maximum(most[able] - (gain[able, cost] - slope * cost), 0.0)  # (able,); rounding aside nonnegative
-        if able.size > count:
-            least = np.argpartition(loss, count - 1)[:count]
-            able, loss = able[least], loss[least]
-        order = np.argsort(loss, kind="stable")
-        order = order[np.isfinite(loss[order])]
-        found.append(Deviations(able[order], np.full(order.size, shift), loss[order], np.arange(order.size)))
-    return Deviations(*(np.concatenate(part) for part in zip(*found, strict=True)))
+    for start in range(0, len(gain), ROWS):
+        at = corner[start : start + ROWS, None]  # (rows, 1)
+        loss = _losses(gain[start : start + ROWS], at, slope)  # (rows, M)
+        row, cost = np.nonzero(loss <= bound)
+        shift = cost - at[row, 0]
+        moves = Deviations(start + row, shift, loss[row, cost])
+        found.append(moves.where(shift != 0))
+    core = Deviations(*(np.concatenate(part) for part in zip(*found, strict=True)))
+    core = core.where(np.lexsort((core.worker, core.loss, core.shift)))
+    rank = np.arange(core.shift.size) - np.searchsorted(core.shift, core.shift)  # among those of the same shift
+    return core.where(rank < _reach(gain, corner))
 
 
-def _least_loss(core: Deviations, targets: dict[int, float], reach: int) -> tuple[float, Deviations]:
-    """Return the least loss of at most one move a worker, shifts summing to a target, and the moves.
+def _losses(gain: FloatArray, corner: IntArray, slope: float) -> FloatArray:
+    """Return δ for every cost, (W, M); corner (W, 1)."""
+    relaxed = gain - slope * np.arange(gain.shape[1])  # (W, M): u_i(x) − λx
+    return np.asarray(
+        np.maximum(np.take_along_axis(relaxed, corner, axis=1) - relaxed, 0.0)
+    )  # negative by rounding only
+
+
+def _single_move(gain: FloatArray, corner: IntArray, slope: float, shift: int) -> float:
+    """Return the least loss of a single move by `shift` bits, rounded as `_losses` is; infinite if there is none."""
+    able = np.flatnonzero(corner + shift < gain.shape[1])
+    here = corner[able]  # (able,)
+    before, after = gain[able, here] - slope * here, gain[able, here + shift] - slope * (here + shift)
+    return float(np.maximum(before - after, 0.0).min(initial=np.inf))
+
+
+def _best_moves(core: Deviations, targets: dict[int, float], reach: int) -> Deviations:
+    """Return the moves of least loss, at most one a worker, whose shifts add up to a target.
 
     Parameters
     ----------
@@ -119,8 +132,7 @@ def _least_loss(core: Deviations, targets: dict[int, float], reach: int) -> tupl
         if move := int(taken[index][at]):
             chosen.append(int(first[index]) + move - 1)
             at -= int(core.shift[chosen[-1]])
-    keep = np.array(chosen, np.int64)
-    return float(loss[down + total] + targets[total]), core.where(keep)
+    return core.where(np.array(chosen, np.int64))
 
 
 def _extent(shift: IntArray, first: IntArray, target: int, reach: int) -> tuple[int, int]:

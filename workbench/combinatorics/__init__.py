@@ -1,0 +1,1 @@
+"""Finite fields, Hadamard matrices, block designs, expander graphs: what placements are built from."""
