@@ -27,7 +27,7 @@ _STYLES: dict[str, tuple[str, str, Any, str]] = {  # name -> label, colour, line
     "expander": ("expander", _ORANGE, _DASH_DOT, "p"),
     "one_bit": ("1-bit", _BROWN, _DASH_DOT, "*"),
     "wait_for_all": ("wait for all", _BLACK, _SPARSE, "+"),
-    "exact": ("exact (dynamic program)", _BLUE, "-", "o"),
+    "exact": ("exact", _BLUE, "-", "o"),
     "algorithm_1": ("Algorithm 1", _ORANGE, _DASH, "x"),
     "greedy": ("greedy", _VERMILION, _LONG, "D"),
     "relaxation": ("relaxation, rounded", _GREEN, _DASH_DOT, "^"),

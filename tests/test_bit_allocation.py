@@ -133,6 +133,23 @@ def test_structured_equals_the_dynamic_program_with_many_workers(constant: str, 
         assert found.gap == 0
 
 
+@pytest.mark.parametrize("smallest", [0.0, 1e-300, 1e-20, 1e-15, 1e-12, 1e-10, 1e-7])
+@pytest.mark.parametrize("constant", CONSTANTS)
+def test_structured_with_workers_that_hardly_ever_straggle(constant: str, smallest: float) -> None:
+    """Their utilities at many bits are up to 1e17 times the others', which must not vanish in the rounding."""
+    for seed in range(60):
+        rng = np.random.default_rng(seed)
+        n_workers, allow_idle = int(rng.integers(2, 14)), bool(seed % 2)
+        prob = rng.uniform(0, 0.9, n_workers)
+        reliable = rng.random(n_workers) < 0.4
+        prob[reliable] = smallest * rng.choice([1, 1, 2, 10], np.count_nonzero(reliable))
+        of_bits = variance(constant, 10 ** rng.uniform(0, 8))
+        budget = int(rng.integers(2 if allow_idle else 2 * n_workers, 14 * n_workers))
+        exact = allocation.solve_dynamic_program(prob, of_bits, budget, allow_idle=allow_idle)
+        found = allocation.solve_structured(prob, of_bits, budget, allow_idle=allow_idle)
+        assert found.utility == pytest.approx(exact.utility, rel=EQUAL), seed
+
+
 @pytest.mark.parametrize("seed", range(30))
 def test_structured_needs_no_shape(seed: int) -> None:
     """Utilities that rise by arbitrary steps: neither convex nor concave anywhere."""

@@ -347,3 +347,12 @@ def test_the_search_finds_the_optimum_of_small_cases(n_rows, n_columns, size):
     worst = max(leveled, key=even_overlaps.deviation_sq)
     found = even_overlaps.even_out(worst, rng=np.random.default_rng(1))
     assert direct_deviation_sq(found) == pytest.approx(optimum, abs=1e-9)
+
+
+@pytest.mark.parametrize("copies", [1, 2, 3])
+def test_two_designs_and_their_copies_attain_the_bound(copies):
+    """F = Σ c_j c_jᵀ is a multiple of I − J/W for them: nothing overlaps more evenly. Copies overlap in all of d."""
+    for design in block_designs.two_designs(21):
+        holds = np.tile(design.incidence(), (1, copies))
+        least = even_overlaps.least_deviation_sq(*holds.shape, design.block_size)
+        assert even_overlaps.deviation_sq(holds) == pytest.approx(least, rel=1e-9, abs=1e-9)

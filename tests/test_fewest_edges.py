@@ -237,6 +237,29 @@ def test_matches_that_were_left_out_are_told(monkeypatch: pytest.MonkeyPatch) ->
     assert {*map(tuple, some.tolist())} < {*map(tuple, every.tolist())}
 
 
+@pytest.mark.parametrize(("heavy", "apart"), [(30.0, 1e-12), (100.0, 2.2e-12), (1e3, 3e-11), (1e6, 4e-8)])
+def test_light_workers_are_not_made_alike_by_a_heavy_one(heavy: float, apart: float) -> None:
+    """Fractions .3, .3 + d (of a heavy worker, within its rounding) and .3 + 2d: three groups of three."""
+    b = 0.3 + 2 * apart
+    masses = [0.3, 0.21, 0.49, b, 0.2345, 1 - b - 0.2345, heavy + 0.3 + apart, 0.1, 0.6 - apart]
+    prob, omega = profile_of(np.array(masses))
+    _, found = solved(prob, omega, round(sum(masses)))
+    assert (found.n_groups, found.upper_bound) == (3, 3)
+
+
+@pytest.mark.parametrize("heavy", [10.0, 40.0, 1e6])
+def test_a_group_is_whole_by_its_own_tolerance(heavy: float) -> None:
+    """What the heavy worker's rounding would excuse, the light group's does not: all four belong together."""
+    off = 0.9 * fewest_edges.WHOLE * heavy
+    masses = np.array([0.2, 0.3, 0.5 + off, heavy - off])
+    prob, omega = profile_of(masses)
+    n_parts = round(float(masses.sum()))
+    weights, found = solved(prob, omega, n_parts)
+    assert found.n_groups == 1
+    rows = np.asarray((1 - prob) * weights.sum(axis=1))
+    np.testing.assert_allclose(rows, row_masses(prob, omega, n_parts), rtol=1e-12 * heavy)
+
+
 def test_wrong_groups_cost_edges_and_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever the packing says, every group is summed once more."""
     monkeypatch.setattr(fewest_edges, "_pack", lambda _, workers: ([workers[:2], workers[2:]], 2, "small groups"))

@@ -423,11 +423,56 @@ def test_sampled_moments_cover_the_exact_ones(monkeypatch):
 
 @pytest.mark.parametrize("n_patterns", [5, 30])
 def test_drawn_weights_give_their_sample_moments(n_patterns):
-    weights = np.random.default_rng(0).standard_normal((n_patterns, 8))
-    found = weight_moments.empirical_moments(weights)
-    np.testing.assert_allclose((found.factor.T @ found.factor).toarray(), np.cov(weights.T), rtol=0, atol=1e-12)
-    np.testing.assert_allclose(found.mean, weights.sum(axis=0) / n_patterns, rtol=1e-12)
-    np.testing.assert_allclose(found.mean_sq, (weights**2).sum(axis=0) / n_patterns, rtol=1e-12)
+    rng = np.random.default_rng(0)
+    weights, share = rng.standard_normal((n_patterns, 8)), rng.dirichlet(np.ones(n_patterns))
+    found = weight_moments.empirical_moments(weights, share)
+    covariance = np.cov(weights.T, aweights=share, ddof=0)
+    np.testing.assert_allclose((found.factor.T @ found.factor).toarray(), covariance, rtol=0, atol=1e-12)
+    np.testing.assert_allclose(found.mean, np.average(weights, axis=0, weights=share), rtol=1e-12)
+    np.testing.assert_allclose(found.mean_sq, np.average(weights**2, axis=0, weights=share), rtol=1e-12)
+
+
+@pytest.mark.parametrize("prob", [[0.3] * 5, [0.0, 0.9, 0.01, 0.5, 0.2, 0.2]])
+def test_stragglers_are_drawn_by_their_number(prob):
+    """The law of the number by enumeration; given it, every pattern's frequency, false alarm 1e-6 over all of them."""
+    prob = np.array(prob)
+    patterns, chance = straggler_patterns(prob)
+    number = (~patterns).sum(axis=1)
+    law = weight_moments._straggler_counts(prob)
+    np.testing.assert_allclose(law[0], np.bincount(number, chance, prob.size + 1), rtol=1e-12, atol=1e-15)
+    n = 20_000
+    for k in np.flatnonzero(law[0]):
+        late = weight_moments._stragglers(prob, law, np.full(n, k), np.random.default_rng(k))
+        assert np.all(late.sum(axis=1) == k)
+        for pattern, q in zip(patterns[number == k], chance[number == k] / law[0, k], strict=True):
+            found = np.all(~late == pattern, axis=1).mean()
+            assert abs(found - q) <= stats.norm.isf(1e-6 / 128) * np.sqrt(q * (1 - q) / n) + 1e-12
+
+
+def test_rare_failures_of_an_exact_code_are_not_overlooked():
+    """16 workers of which hardly ever three straggle: sampled errors within 5 standard errors of enumeration."""
+    code, prob = exact_code(16), np.full(16, 0.01)
+    _, expected = error_by_enumeration(code, prob, np.ones((16, 1)))
+    for seed in range(20):
+        found = moments(code, prob, 40, rng=np.random.default_rng(seed))
+        assert found.kind is MomentKind.SAMPLED
+        assert abs(found.aligned.mse - expected) <= 5 * found.standard_error
+        assert found.standard_error < expected / 2
+
+
+def exact_code(n_workers):
+    """Tandon's cyclic code with replication 3, unquantized."""
+    profile, spec = StragglerProfile(np.full(n_workers, 0.01)), DesignSpec(n_workers, 40, 4 * n_workers, replication=3)
+    return unquantized(catalogue.codes()["tandon_cyclic"].design(profile, spec, rng=np.random.default_rng(0)))
+
+
+def test_groups_that_a_decoder_couples_are_not_taken_for_independent():
+    """Workers 0 and 2 share no part, but only the first of them is heard."""
+    decoder = FirstResponderDecoder(np.array([0, 1, 0]))
+    code = GradientCode("coupled", sparse.eye_array(3, format="csr"), decoder, identity(np.ones(3, np.int64)))
+    prob, grads = np.array([0.3, 0.2, 0.4]), np.random.default_rng(0).standard_normal((3, 5))
+    found = error_split(code, prob, grads, rng=np.random.default_rng(1))
+    assert found.split.mse == pytest.approx(error_by_enumeration(code, prob, grads)[1], rel=1e-12)
 
 
 def test_the_standard_error_of_a_sampled_error_is_its_spread():

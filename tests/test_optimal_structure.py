@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.sparse import csr_array
 
 from workbench.codes import optimally_structured
 from workbench.codes.code import DesignSpec, Structure
@@ -133,6 +134,15 @@ def test_a_perturbed_answer_fails_the_kkt_check(seed: int) -> None:
     excess = structure.residual_bound(moved, prob, omega) / structure.residual_bound(code, prob, omega) - 1
     assert structure.kkt_residuals(moved, prob, omega).relative ** 2 == pytest.approx(excess, rel=1e-6)
     assert structure.kkt_residuals(1.001 * code, prob, omega).primal == pytest.approx(1e-3)
+
+
+def test_signed_weights_are_not_certified() -> None:
+    """Row sums and columns are right, and yet the error for gradients 1 and -1 is 20,000 against a bound of 2."""
+    prob, omega = np.array([0.5, 0.5]), np.zeros(2)
+    signed = np.array([[101.0, -99.0], [-99.0, 101.0]])
+    assert structure.residual_bound(signed, prob, omega) == 2
+    for weights in (signed, csr_array(signed)):
+        assert structure.kkt_residuals(weights, prob, omega).primal == 49.5
 
 
 @pytest.mark.parametrize("seed", range(10))

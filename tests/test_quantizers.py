@@ -173,10 +173,21 @@ def test_paper_constant_is_500_times_too_large_at_its_own_size():
     assert paper / tight > 500
 
 
-def test_fine_levels_join_the_cell_sum_smoothly():
-    """The mean variance by cells and its fine-level limit d/(6 s²) agree where both apply."""
-    cells = stochastic_levels._mean_variance(12, 100_000)
-    assert cells == pytest.approx(100_000 / (6 * 2047**2), rel=1e-6)
+@pytest.mark.parametrize("dim", [2, 3, 4, 7, 40, 99, 101, 100_000, 1_000_000])
+@pytest.mark.parametrize("bits", [2, 4, 7, 10, 12, 14, 17, 19])
+def test_mean_variance_factor_at_every_fineness(bits, dim):
+    """Gauss-Legendre quadrature of frac (1 - frac) over the angle, on every cell of the levels."""
+    s = int(levels(np.array(bits)))
+    reach = min(1.0, 12 / np.sqrt(dim))
+    edge = np.arccos(np.minimum(np.arange(np.ceil(s * reach) + 1) / s, 1.0))  # descending
+    point, weight = np.polynomial.legendre.leggauss(400 if edge.size < 100 else 12)
+    half = (edge[:-1] - edge[1:]) / 2
+    angle = edge[1:, None] + half[:, None] * (1 + point)  # (cells, points)
+    r = s * np.cos(angle)
+    mass = half[:, None] * weight * np.sin(angle) ** (dim - 2)
+    cell = np.arange(len(half))[:, None]
+    expected = dim / s**2 * np.sum(mass * (r - cell) * (cell + 1 - r)) / mass.sum()
+    assert stochastic_levels._mean_variance(bits, dim) == pytest.approx(expected, rel=2e-6)
 
 
 def test_run_streams_refuse_a_shared_draw():

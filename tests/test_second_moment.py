@@ -76,10 +76,34 @@ def test_the_certificate_is_recomputed_from_the_answer(monkeypatch: pytest.Monke
     """A solve that goes wrong is seen."""
     from workbench.solvers import second_moment
 
-    right = second_moment._ridge
-    monkeypatch.setattr(second_moment, "_ridge", lambda *args: right(*args) * 1.001)
+    for way in ("_by_kernel", "_by_lstsq"):
+        right = getattr(second_moment, way)
+        monkeypatch.setattr(second_moment, way, lambda *args, right=right: right(*args) * 1.001)
     encode, p, omega = instance(0, 5, 4)
     assert solve(encode, p, omega, 1.0).gradient > 1e-4
+
+
+@pytest.mark.parametrize("emphasis", [1e12, 1e14, 1e16])
+@pytest.mark.parametrize("size", [(7, 4), (4, 7)])
+def test_bias_of_any_price_with_dependent_workers(emphasis: float, size: tuple[int, int]) -> None:
+    """Rank 3 of 4: the kernel is singular to rounding, and least squares takes over."""
+    rng = np.random.default_rng(5)
+    encode = rng.random((size[0], 3)) @ rng.random((3, size[1]))
+    p, omega = rng.uniform(0.1, 0.6, (2, size[0]))
+    assert solve(sparse.csr_array(encode), p, omega, emphasis).gradient <= 1e-8
+
+
+def test_two_tracks_need_an_unbiased_quantizer() -> None:
+    from workbench.core import catalogue
+
+    code = GradientCode(
+        "biased",
+        sparse.eye_array(3, format="csr"),
+        FixedDecoder(np.ones(3)),
+        catalogue.quantizers()["sparse_sign"].quantizer(np.full(3, 4)),
+    )
+    with pytest.raises(InputError, match="SparseSign is biased"):
+        two_track(code, np.full(3, 0.2), 10, 1.0)
 
 
 @pytest.mark.parametrize("reading", READINGS)

@@ -8,6 +8,7 @@ moments of the decoding weights (`weight_moments`): with a factor F of their cov
 [hetero_gc, Lemma 1 before its bound, extended to decoders that look at S and to biased quantizers].
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import SupportsFloat
 
@@ -93,10 +94,7 @@ def moments(code: GradientCode, straggle_prob: FloatArray, dim: int, *, rng: np.
     exact = weight_moments(code, straggle_prob, code.encode)
     if exact is not None:
         return _summary(code, exact, dim, MomentKind.EXACT)
-    weights = drawn_weights(code, straggle_prob, rng=rng)  # (batches, K, W)
-    whole, *batches = (
-        _summary(code, empirical_moments(part), dim, MomentKind.SAMPLED) for part in (np.concatenate(weights), *weights)
-    )
+    whole, *batches = (_summary(code, drawn, dim, MomentKind.SAMPLED) for drawn in _drawn(code, straggle_prob, rng))
     return replace(
         whole,
         standard_error=_batch_error([m.aligned.mse for m in batches]),
@@ -119,10 +117,16 @@ def error_split(
     exact = weight_moments(code, straggle_prob, said)
     if exact is not None:
         return ErrorEstimate(_given(exact, said, noise, total), MomentKind.EXACT)
-    weights = drawn_weights(code, straggle_prob, rng=rng)  # (batches, K, W)
-    whole = _given(empirical_moments(np.concatenate(weights)), said, noise, total)
-    batches = [_given(empirical_moments(part), said, noise, total).mse for part in weights]
-    return ErrorEstimate(whole, MomentKind.SAMPLED, _batch_error(batches))
+    whole, *batches = (_given(drawn, said, noise, total) for drawn in _drawn(code, straggle_prob, rng))
+    return ErrorEstimate(whole, MomentKind.SAMPLED, _batch_error([split.mse for split in batches]))
+
+
+def _drawn(code: GradientCode, straggle_prob: FloatArray, rng: np.random.Generator) -> Iterator[WeightMoments]:
+    """Yield the moments of all drawn patterns together, then of each batch of them."""
+    weights, share = drawn_weights(code, straggle_prob, rng=rng)  # (batches, K, W), (K,)
+    yield empirical_moments(np.concatenate(weights), np.tile(share, len(weights)) / len(weights))
+    for batch in weights:
+        yield empirical_moments(batch, share)
 
 
 def check_unbiased(code: GradientCode) -> None:

@@ -7,17 +7,18 @@ import numpy as np
 from scipy import sparse
 from scipy.sparse import csgraph
 
-from workbench.codes.code import Decoder, GradientCode
+from workbench.codes.code import GradientCode
 from workbench.codes.decoders.first_responder import FirstResponderDecoder
 from workbench.codes.decoders.fixed import FixedDecoder
 from workbench.codes.decoders.least_squares import LeastSquaresDecoder
-from workbench.core.types import FloatArray, IntArray
+from workbench.core.types import BoolArray, FloatArray, IntArray
 from workbench.moments.enumeration import straggler_patterns
 
 ENUMERATED_WORKERS = 12  # groups up to this size are enumerated, larger ones sampled
 SAMPLED_PATTERNS = 2048
 BATCHES = 16  # of the sampled patterns, for the standard error
-TRIED_PATTERNS = 16  # on which a decoder must weigh each group by its own responses alone
+NEGLIGIBLE = 1e-13  # probability of a number of stragglers that is left out
+TRIED_PATTERNS = 128  # on which a decoder must weigh each group by its own responses alone
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,24 +50,66 @@ def weight_moments(
         return _fixed(code.decoder, straggle_prob)
     groups = _connected(code)
     large = [group for group in groups if group.size > ENUMERATED_WORKERS]
-    if all(_is_alike(code, group, said) for group in large) and _decodes_by_group(code.decoder, groups):
+    if all(_is_alike(code, group, said) for group in large) and _decodes_by_group(code, groups):
         return _grouped(code, straggle_prob, groups)
     if code.n_workers <= ENUMERATED_WORKERS:
         return _grouped(code, straggle_prob, [np.arange(code.n_workers)])
     return None
 
 
-def drawn_weights(code: GradientCode, straggle_prob: FloatArray, *, rng: np.random.Generator) -> FloatArray:
-    """Return the weights in drawn patterns, in batches of K patterns, shape (batches, K, W)."""
-    responded = rng.random((SAMPLED_PATTERNS, code.n_workers)) >= straggle_prob
-    return np.stack([code.decoder.weights(batch) for batch in np.split(responded, BATCHES)])
+def drawn_weights(
+    code: GradientCode, straggle_prob: FloatArray, *, rng: np.random.Generator
+) -> tuple[FloatArray, FloatArray]:
+    """Return the weights in drawn patterns, (batches, K, W), and each pattern's share of its batch, (K,).
+
+    Patterns are drawn by strata of equal numbers of stragglers, rare ones as well: a code that decodes exactly up to s
+    stragglers errs in these alone.
+    """
+    law = _straggler_counts(straggle_prob)  # (W + 1, W + 1)
+    likely = np.flatnonzero(law[0] > NEGLIGIBLE)
+    per_batch = SAMPLED_PATTERNS // BATCHES
+    strata = np.array_split(likely, min(likely.size, per_batch // 2))
+    prob = np.array([law[0, counts].sum() for counts in strata])  # (strata,)
+    prob /= prob.sum()
+    evenly = per_batch // 2 // len(strata)
+    by_prob = np.diff(np.rint(np.cumsum(prob) * (per_batch - evenly * len(strata))), prepend=0.0)
+    size = evenly + by_prob.astype(np.int64)  # (strata,)
+    share = np.repeat(prob / size, size)  # (K,)
+    batches = []
+    for _ in range(BATCHES):
+        counts = [rng.choice(k, n, p=law[0, k] / law[0, k].sum()) for k, n in zip(strata, size, strict=True)]
+        late = _stragglers(straggle_prob, law, np.concatenate(counts), rng)
+        batches.append(code.decoder.weights(~late))
+    return np.stack(batches), share
 
 
-def empirical_moments(weights: FloatArray) -> WeightMoments:
-    """Return the moments of the weights (K, W) that K drawn patterns gave."""
-    mean = weights.mean(axis=0)  # (W,)
-    factor = np.linalg.qr((weights - mean) / np.sqrt(len(weights) - 1), mode="r")  # (min(K, W), W)
-    return WeightMoments(mean, sparse.csr_array(factor), np.mean(weights**2, axis=0))
+def _straggler_counts(straggle_prob: FloatArray) -> FloatArray:
+    """Return P(j stragglers among the workers from i on), shape (W + 1, W + 1)."""
+    n_workers = straggle_prob.size
+    law = np.zeros((n_workers + 1, n_workers + 1))
+    law[n_workers, 0] = 1.0
+    for i in reversed(range(n_workers)):
+        law[i] = (1 - straggle_prob[i]) * law[i + 1]
+        law[i, 1:] += straggle_prob[i] * law[i + 1, :-1]
+    return law
+
+
+def _stragglers(straggle_prob: FloatArray, law: FloatArray, count: IntArray, rng: np.random.Generator) -> BoolArray:
+    """Draw who straggles, (K, W), given how many do, (K,); law as `_straggler_counts`."""
+    late = np.zeros((count.size, straggle_prob.size), bool)
+    left = count.copy()
+    uniform = rng.random(late.shape)
+    for i, p in enumerate(straggle_prob):
+        late[:, i] = (left > 0) & (uniform[:, i] * law[i, left] < p * law[i + 1, left - 1])
+        left -= late[:, i]
+    return late
+
+
+def empirical_moments(weights: FloatArray, share: FloatArray) -> WeightMoments:
+    """Return the moments of the weights (K, W) of K drawn patterns with shares (K,)."""
+    mean = share @ weights  # (W,)
+    factor = np.linalg.qr(np.sqrt(share)[:, None] * (weights - mean), mode="r")  # (min(K, W), W)
+    return WeightMoments(mean, sparse.csr_array(factor), share @ weights**2)
 
 
 def _fixed(decoder: FixedDecoder, straggle_prob: FloatArray) -> WeightMoments:
@@ -83,16 +126,19 @@ def _connected(code: GradientCode) -> list[IntArray]:
     return [np.flatnonzero(label == group) for group in range(n_groups)]
 
 
-def _decodes_by_group(decoder: Decoder, groups: list[IntArray]) -> bool:
-    """Tell whether weights ignore who answers in other groups: exchange the responses of every second group."""
-    if len(groups) == 1:
+def _decodes_by_group(code: GradientCode, groups: list[IntArray]) -> bool:
+    """Tell whether weights ignore who answers in other groups; of a decoder not known here, by exchanging responses."""
+    decoder = code.decoder
+    if len(groups) == 1 or (isinstance(decoder, LeastSquaresDecoder) and abs(decoder.encode - code.encode).nnz == 0):
         return True
     n_workers = sum(group.size for group in groups)
-    first, second = np.random.default_rng(0).random((2, TRIED_PATTERNS, n_workers)) < 0.5
-    exchanged = np.concatenate(groups[1::2])
-    mixed, expected = first.copy(), decoder.weights(first)
-    mixed[:, exchanged], expected[:, exchanged] = second[:, exchanged], decoder.weights(second)[:, exchanged]
-    return np.allclose(decoder.weights(mixed), expected, rtol=1e-6, atol=1e-6)
+    rng = np.random.default_rng(0)
+    first, second = rng.random((2, TRIED_PATTERNS, n_workers)) < 0.5
+    exchanged = np.empty((TRIED_PATTERNS, n_workers), bool)
+    for group in groups:
+        exchanged[:, group] = rng.random((TRIED_PATTERNS, 1)) < 0.5
+    expected = np.where(exchanged, decoder.weights(second), decoder.weights(first))
+    return np.allclose(decoder.weights(np.where(exchanged, second, first)), expected, rtol=1e-6, atol=1e-6)
 
 
 def _is_alike(code: GradientCode, group: IntArray, said: FloatArray | sparse.csr_array) -> bool:

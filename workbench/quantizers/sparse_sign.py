@@ -68,7 +68,7 @@ class SparseSign:
 
         The paper's count, βd, leaves out the seed. One bit cannot say that a kept coordinate is exactly 0.
         """
-        return np.where(self.bits > 0, SEED_BITS + int(np.ceil(self.keep_prob * dim)), 0)
+        return np.where(self.bits > 0, SEED_BITS + int(np.ceil(round(self.keep_prob * dim, 6))), 0)
 
     def with_bits(self, bits: IntArray) -> "SparseSign":
         """Return the same quantizer for other workers, bits (W,)."""

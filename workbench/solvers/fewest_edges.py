@@ -6,7 +6,8 @@ k + m − 1 edges, so r subgraphs have at least W' + P − r.  Conversely, a set
 to end on [0, m] as in eq. 22, needs no more than k + m − 1.  Fewest edges are most groups of whole mass.
 
 Masses are known to rounding only, so one within WHOLE of a whole number, relatively, counts as whole, and what is
-proved is proved to this tolerance.  Groups are scaled to their whole mass: that costs WHOLE² of the error at most.
+proved is proved to this tolerance.  Groups are scaled to their whole mass, which moves every y_i by a relative WHOLE
+at most: that costs WHOLE² of the error.
 """
 
 from dataclasses import dataclass
@@ -95,8 +96,8 @@ def _classes(masses: FloatArray, workers: IntArray) -> tuple[list[IntArray], Flo
     fraction = masses[workers] % 1.0  # (n,)
     order = np.argsort(fraction, kind="stable")
     workers, fraction = workers[order], fraction[order]
-    larger = np.maximum(masses[workers[1:]], masses[workers[:-1]])
-    starts = np.flatnonzero(np.diff(fraction) > WHOLE * larger) + 1
+    smaller = np.minimum(masses[workers[1:]], masses[workers[:-1]])  # what its own rounding cannot explain is unlike
+    starts = np.flatnonzero(np.diff(fraction) > WHOLE * smaller) + 1
     members = np.split(workers, starts)
     size = np.array([each.size for each in members])
     first = np.concatenate([[0], starts])
@@ -263,10 +264,13 @@ def _smallest(patterns: IntArray, complete: int) -> tuple[IntArray, int]:
 
 
 def _verified(masses: FloatArray, groups: list[IntArray]) -> list[IntArray]:
-    """Sum every group's masses once more; those that are not whole make one group, as all together are."""
+    """Sum every group's masses once more; those that are not whole, and as many others, make one group that is."""
     good = [bool(_whole(masses[group].sum())) for group in groups]
     wrong = [group for group, is_good in zip(groups, good, strict=True) if not is_good]
     right = [group for group, is_good in zip(groups, good, strict=True) if is_good]
+    right.sort(key=lambda group: float(masses[group].sum()))
+    while wrong and right and not _whole(masses[np.concatenate(wrong)].sum()):
+        wrong.append(right.pop())  # the heaviest, whose rounding may be what is missing
     return right + ([np.concatenate(wrong)] if wrong else [])
 
 
@@ -283,7 +287,7 @@ def _end_to_end(masses: FloatArray, groups: list[IntArray], n_parts: int) -> spa
         size = round(float(ends[-1]))
         ends *= size / ends[-1]
         border = np.rint(ends)
-        ends = np.where(np.abs(ends - border) <= WHOLE * size * (border > 0), border, ends)
+        ends = np.where(np.abs(ends - border) <= WHOLE * border, border, ends)
         cuts = np.union1d(ends, np.arange(1.0, size + 1))  # (nnz of the group,)
         workers.append(worker[np.searchsorted(ends, cuts)])
         parts.append(first + np.ceil(cuts).astype(np.int64) - 1)

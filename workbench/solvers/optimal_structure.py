@@ -20,7 +20,8 @@ class KktResiduals:
     """How far an answer is from optimal, recomputed from the answer alone.
 
     stationarity : root of Σ_i u_i (2(p_i+ω_i) Σ_j a_ij − λ)²; its square is 4x the excess over the optimum
-    primal : max_j |Σ_i (1−p_i) a_ij − 1|, the violation of unbiasedness
+    primal : the larger of max_j |Σ_i (1−p_i) a_ij − 1|, the violation of unbiasedness, and the most negative
+        (1−p_i) a_ij, without which the objective is no bound on the error (Lemma 1)
     relative : the larger of primal and stationarity/(λ√U); the latter squared is the relative excess
     """
 
@@ -154,7 +155,9 @@ def kkt_residuals(a: FloatArray | csr_array, straggle_prob: FloatArray, variance
     utility = utilities(straggle_prob, variance_factor)  # (W,)
     p, omega = np.asarray(straggle_prob, float), np.asarray(variance_factor, float)
     row = np.asarray(a.sum(axis=1))  # (W,)
-    primal = float(np.max(np.abs((1 - p) @ a - 1)))
+    least = a.min(axis=1).toarray().ravel() if isinstance(a, csr_array) else a.min(axis=1)  # (W,)
+    most_negative = float(np.max((p - 1) * least))
+    primal = max(float(np.max(np.abs((1 - p) @ a - 1))), most_negative)
     total = utility.sum()
     multiplier = 2 * np.sum((1 - p) * row) / total
     weighed = np.isfinite(utility) & (utility > 0)

@@ -18,6 +18,8 @@ from workbench.core.errors import InputError
 from workbench.core.types import FloatArray
 from workbench.solvers.optimal_structure import utilities
 
+SETTLED = 1e-10  # relative gradient up to which the quick way is taken
+
 BiasReading = Literal["columns", "aligned"]
 
 
@@ -75,27 +77,34 @@ def solve(
     if reading == "aligned":
         meets = sparse.csr_array(meets.sum(axis=1)[:, None])  # m, (used, 1)
     target = np.full(meets.shape[1], w.shape[1] if reading == "aligned" else 1.0)
-    v = _ridge(meets, cost / emphasis, target)
-    miss = meets.T @ v - target
-    start = meets @ target
-    gradient = np.linalg.norm(emphasis * (meets @ miss) + cost * v)
-    scale = emphasis * np.linalg.norm(start)
+    for ridge in (_by_kernel, _by_lstsq):
+        v = ridge(meets, cost / emphasis, target)
+        miss = meets.T @ v - target
+        scale = float(np.linalg.norm(meets @ target))
+        gradient = float(np.linalg.norm(meets @ miss + cost / emphasis * v)) / scale if scale else 0.0
+        if gradient <= SETTLED:
+            break
     weights = np.zeros(p.size)
     weights[used] = v
-    return SecondMomentDecoder(
-        weights, float(miss @ miss), float(cost @ v**2), float(gradient / scale) if scale else 0.0
-    )
+    return SecondMomentDecoder(weights, float(miss @ miss), float(cost @ v**2), gradient)
 
 
-def _ridge(rows: sparse.csr_array, cost: FloatArray, target: FloatArray) -> FloatArray:
-    """Minimise ‖rowsᵀv − target‖² + Σ cost_i v_i², rows (n, k), by the smaller of its two linear systems."""
+def _by_kernel(rows: sparse.csr_array, cost: FloatArray, target: FloatArray) -> FloatArray:
+    """Minimise ‖rowsᵀv − target‖² + Σ cost_i v_i², rows (n, k), by the smaller of its two kernels; NaN if singular."""
     n, k = rows.shape
-    if np.all(cost > 0):
+    with np.errstate(divide="ignore"):
+        scaled = sparse.csr_array(sparse.diags_array(1 / cost) @ rows)  # (n, k)
+    try:
         if k < n:
-            scaled = sparse.csr_array(sparse.diags_array(1 / cost) @ rows)  # (n, k)
-            kernel = (rows.T @ scaled).toarray() + np.eye(k)
-            return np.asarray(scaled @ linalg.solve(kernel, target, assume_a="pos"))
-        kernel = (rows @ rows.T).toarray() + np.diag(cost)
-        return np.asarray(linalg.solve(kernel, rows @ target, assume_a="pos"))
+            factor = linalg.cho_factor((rows.T @ scaled).toarray() + np.eye(k), check_finite=False)
+            return np.asarray(scaled @ linalg.cho_solve(factor, target, check_finite=False))
+        factor = linalg.cho_factor((rows @ rows.T).toarray() + np.diag(cost))
+        return np.asarray(linalg.cho_solve(factor, rows @ target))
+    except linalg.LinAlgError:
+        return np.full(n, np.nan)
+
+
+def _by_lstsq(rows: sparse.csr_array, cost: FloatArray, target: FloatArray) -> FloatArray:
+    """Solve the same problem without squaring its condition; of several minimisers return the shortest."""
     stacked = np.vstack([rows.T.toarray(), np.diag(np.sqrt(cost))])
-    return np.asarray(np.linalg.lstsq(stacked, np.concatenate([target, np.zeros(n)]), rcond=None)[0])
+    return np.asarray(np.linalg.lstsq(stacked, np.concatenate([target, np.zeros(len(cost))]), rcond=None)[0])

@@ -49,8 +49,12 @@ def two_track(
 
     Raises
     ------
-    InputError : a decoder that looks at the straggler pattern, or emphasis out of its range
+    InputError : a decoder that looks at the straggler pattern, a biased quantizer, or emphasis out of its range
     """
+    if not code.quantizer.is_unbiased:
+        raise InputError(
+            f"the quantizer {type(code.quantizer).__name__} is biased: eq. 36 needs the variance of an unbiased one"
+        )
     if not isinstance(code.decoder, FixedDecoder):
         raise InputError(f"{code.family} decodes by straggler pattern: two tracks need one fixed weight a worker")
     # A worker that is idle sends nothing, whatever its constant says.

@@ -13,7 +13,7 @@ def solve_dynamic_program(
     """Maximise the utility exactly by dynamic programming [Bellman equation (25), with b <= 32].
 
     V_i(r) = max_x V_{i−1}(r − x) + u_i(2 + x), x <= 30, at once for all r that the other workers can meet.
-    Time 31·W·R with R = B − 2W; memory at most 60 W² bytes.
+    Time 31·W·R with R = B − 2W, memory at most 60 W² bytes; with idle workers 33·W·B and 64 W².
 
     Parameters
     ----------

@@ -12,9 +12,9 @@ most l. Then (proofs_check/bit_allocation.py):
 2. With K = m + l, each of its deviations by v is one of the K cheapest by v: if not, one of these K workers sits at its
    corner, and changing places with it loses nothing.
 
-So a dynamic program over at most 2·M·K pairs (worker, deviation) remains, whatever the number of workers. Nothing is
-asked of the shape of the utilities: the tight and the QSGD constants have a kink, so that they need not be convex first
-and concave after it.
+So a dynamic program over at most 2·M·K pairs (worker, deviation) remains, whatever the number of workers. Nothing but
+growth with the bits is asked of the utilities: the tight and the QSGD constants have a kink, so that they need not be
+convex first and concave after it.
 """
 
 from typing import NamedTuple
@@ -25,17 +25,19 @@ from workbench.core.types import BoolArray, FloatArray, IntArray
 from workbench.solvers.bit_allocation.envelope import ROWS, envelope_segments
 from workbench.solvers.bit_allocation.problem import Allocation, Instance, VarianceOfBits, set_up
 
+ROUNDING = 8 * np.finfo(float).eps
+
 
 class Deviations(NamedTuple):
     """Moves of single workers away from their corners, (N,) each."""
 
     worker: IntArray
     shift: IntArray  # v, bits
-    loss: FloatArray  # δ_i(v) >= 0
+    drop: FloatArray  # δ_i(v) − λv, utility given up
 
     def where(self, keep: BoolArray | IntArray) -> "Deviations":
         """Return some of them."""
-        return Deviations(self.worker[keep], self.shift[keep], self.loss[keep])
+        return Deviations(self.worker[keep], self.shift[keep], self.drop[keep])
 
 
 def solve_structured(
@@ -48,8 +50,7 @@ def solve_structured(
     instance = set_up(straggle_prob, variance_of_bits, budget, allow_idle)
     cost, slope, target = _corners(instance)
     if target > 0:
-        # a bit that is left over loses its price
-        targets = {target - left: slope * left for left in range(instance.slack + 1)}
+        targets = [target - left for left in range(instance.slack + 1)]
         moves = _best_moves(_core(instance.gain, cost, slope, targets), targets, _reach(instance.gain, cost))
         cost[moves.worker] += moves.shift
     return instance.exactly(cost, "structured")
@@ -71,63 +72,60 @@ def _corners(instance: Instance) -> tuple[IntArray, float, int]:
     return cost, slope, instance.room - int(cost.sum())
 
 
-def _core(gain: FloatArray, corner: IntArray, slope: float, targets: dict[int, float]) -> Deviations:
-    """Return the K cheapest moves of each shift, less those that lose more than a single move to a target does."""
-    bound = min(price + _single_move(gain, corner, slope, goal) for goal, price in targets.items())
+def _core(gain: FloatArray, corner: IntArray, slope: float, targets: list[int]) -> Deviations:
+    """Return the K cheapest moves of each shift, less those that lose more than a single move to a target does.
+
+    Moves of one shift, and sums of moves to one target, are compared by what they drop, without their common price:
+    beside the price of a worker that hardly ever straggles the others' utilities would vanish.
+    """
+    bound = min(_least_drop(gain, corner, goal) for goal in targets) + slope * max(targets)
     found = []
     for start in range(0, len(gain), ROWS):
         at = corner[start : start + ROWS, None]  # (rows, 1)
-        loss = _losses(gain[start : start + ROWS], at, slope)  # (rows, M)
-        row, cost = np.nonzero(loss <= bound)
+        rows = gain[start : start + ROWS]
+        drop = np.take_along_axis(rows, at, axis=1) - rows  # (rows, M)
+        price = slope * (np.arange(gain.shape[1]) - at)  # (rows, M)
+        rounding = ROUNDING * (np.abs(price) + np.abs(rows) + slope * max(targets))
+        row, cost = np.nonzero(drop + price <= bound + rounding)
         shift = cost - at[row, 0]
-        moves = Deviations(start + row, shift, loss[row, cost])
-        found.append(moves.where(shift != 0))
+        found.append(Deviations(start + row, shift, drop[row, cost]).where(shift != 0))
     core = Deviations(*(np.concatenate(part) for part in zip(*found, strict=True)))
-    core = core.where(np.lexsort((core.worker, core.loss, core.shift)))
+    core = core.where(np.lexsort((core.worker, core.drop, core.shift)))
     rank = np.arange(core.shift.size) - np.searchsorted(core.shift, core.shift)  # among those of the same shift
     return core.where(rank < _reach(gain, corner))
 
 
-def _losses(gain: FloatArray, corner: IntArray, slope: float) -> FloatArray:
-    """Return δ for every cost, (W, M); corner (W, 1)."""
-    relaxed = gain - slope * np.arange(gain.shape[1])  # (W, M): u_i(x) − λx
-    return np.asarray(
-        np.maximum(np.take_along_axis(relaxed, corner, axis=1) - relaxed, 0.0)
-    )  # negative by rounding only
-
-
-def _single_move(gain: FloatArray, corner: IntArray, slope: float, shift: int) -> float:
-    """Return the least loss of a single move by `shift` bits, rounded as `_losses` is; infinite if there is none."""
+def _least_drop(gain: FloatArray, corner: IntArray, shift: int) -> float:
+    """Return the least drop of a single move by `shift` bits, infinite if there is none; 0 for no move at all."""
     able = np.flatnonzero(corner + shift < gain.shape[1])
-    here = corner[able]  # (able,)
-    before, after = gain[able, here] - slope * here, gain[able, here + shift] - slope * (here + shift)
-    return float(np.maximum(before - after, 0.0).min(initial=np.inf))
+    drop = gain[able, corner[able]] - gain[able, corner[able] + shift]
+    return float(drop.min(initial=np.inf))
 
 
-def _best_moves(core: Deviations, targets: dict[int, float], reach: int) -> Deviations:
-    """Return the moves of least loss, at most one a worker, whose shifts add up to a target.
+def _best_moves(core: Deviations, targets: list[int], reach: int) -> Deviations:
+    """Return the moves of least drop, at most one a worker, whose shifts add up to one of the targets.
 
     Parameters
     ----------
-    targets : sum of the shifts -> what it loses besides
     reach : no answer needs as many moves
     """
+    if not core.shift.size:
+        return core
     core = core.where(np.lexsort((core.shift, core.worker)))
     workers, first = np.unique(core.worker, return_index=True)
     down, up = _extent(core.shift, first, max(targets), reach)
-    loss = np.full(down + 1 + up, np.inf)  # of every sum of shifts from -down on
-    loss[down] = 0.0
-    sums = np.arange(loss.size)
+    drop = np.full(down + 1 + up, np.inf)  # of every sum of shifts from -down on
+    drop[down] = 0.0
+    sums = np.arange(drop.size)
     taken = []  # for each worker, its move for each sum: 0 none, j its j-th
     for start, stop in zip(first, [*first[1:], core.worker.size], strict=True):
         before = sums - core.shift[start:stop, None]  # (moves, sums)
-        inside = (before >= 0) & (before < loss.size)
-        options = np.where(inside, loss[np.where(inside, before, 0)], np.inf) + core.loss[start:stop, None]
-        options = np.concatenate([loss[None], options])
+        inside = (before >= 0) & (before < drop.size)
+        options = np.where(inside, drop[np.where(inside, before, 0)], np.inf) + core.drop[start:stop, None]
+        options = np.concatenate([drop[None], options])
         taken.append(np.argmin(options, axis=0))
-        loss = options.min(axis=0)
-    total = min(targets, key=lambda goal: loss[down + goal] + targets[goal])
-    at, chosen = down + total, []
+        drop = options.min(axis=0)
+    at, chosen = down + min(targets, key=lambda goal: float(drop[down + goal])), []
     for index in reversed(range(workers.size)):
         if move := int(taken[index][at]):
             chosen.append(int(first[index]) + move - 1)
@@ -137,8 +135,6 @@ def _best_moves(core: Deviations, targets: dict[int, float], reach: int) -> Devi
 
 def _extent(shift: IntArray, first: IntArray, target: int, reach: int) -> tuple[int, int]:
     """Bound how far the sum of at most `reach` moves, one a worker, can go down and up on its way to `target`."""
-    if not shift.size:
-        return 1, max(target, 0)
     most_down = -np.minimum(np.minimum.reduceat(shift, first), 0)  # (workers,)
     most_up = np.maximum(np.maximum.reduceat(shift, first), 0)
     longest_down, longest_up = int(most_down.max()), int(most_up.max())
