@@ -238,7 +238,7 @@ OPTIONS: dict[str, tuple[tuple[str, ...], str]] = {
     "no jobs": ((*SIMULATE, "--jobs", "0"), f"'--jobs': 0 {BELOW}"),
     "all jobs": ((*SIMULATE, "--jobs", "-1"), f"'--jobs': -1 {BELOW}"),
     "simulate seed": ((*SIMULATE, "--seed", "-1"), f"'--seed': -1 {BELOW}"),
-    "unknown problem": ((*SIMULATE, "--problem", "x"), "'x' is not one of 'least-squares', 'softmax-regression'"),
+    "unknown problem": ((*SIMULATE, "--problem", "x"), "'x' is not one of 'least-squares', 'logistic-regression'"),
     "simulate over its input": ((*SIMULATE, "--out", "{code}"), "would replace the input"),
     "simulate nothing": (("simulate",), "Missing option '--code'"),
     "simulate a profile": (

@@ -117,7 +117,11 @@ KINDS: dict[str, tuple[Callable[[], dict[str, ModuleType]], set[str]]] = {
         catalogue.delays,
         {"loglogistic", "lognormal", "weibull", "shifted_exponential", "pooled_empirical"},
     ),
-    "problems": (catalogue.problems, {"least_squares", "softmax_regression"}),
+    "problems": (
+        catalogue.problems,
+        {"least_squares", "logistic_regression", "one_hidden_layer", "one_vs_rest_logistic", "quadratic"}
+        | {"rosenbrock", "softmax_regression"},
+    ),
     "datasets": (catalogue.datasets, {"mnist"}),
 }
 

@@ -1,116 +1,436 @@
-"""Problems: gradients against differences of losses written anew, constants against their definitions."""
+"""Problems: gradients against derivatives of losses written anew, constants against their definitions."""
+
+import inspect
+from itertools import pairwise
+from types import ModuleType
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import optimize, stats
 
+from workbench.core import catalogue
 from workbench.core.errors import InputError
 from workbench.core.types import FloatArray, Problem
-from workbench.problems import least_squares, softmax_regression
+from workbench.datasets import mnist
+from workbench.engine.setup import build_problem
+from workbench.problems import (
+    binary_logistic,
+    least_squares,
+    logistic_regression,
+    one_hidden_layer,
+    one_vs_rest_logistic,
+    products,
+    quadratic,
+    rosenbrock,
+    samples,
+    softmax_regression,
+)
+from workbench.problems.binary_logistic import BinaryLogistic
+from workbench.problems.least_squares import LeastSquares
+from workbench.problems.one_hidden_layer import OneHiddenLayer
+from workbench.problems.quadratic import Quadratic
+from workbench.problems.regularity import curvature_at, minimise, regularity_along
+from workbench.problems.rosenbrock import Rosenbrock
 from workbench.problems.softmax_regression import SoftmaxRegression
 
+FALSE_ALARM = 1e-6  # of each statistical test; the seeds are fixed
+
+
+def digits(n_samples: int = 60, n_pixels: int = 784) -> tuple[FloatArray, np.ndarray]:
+    """Noise with a bright pixel for each digit, so that there is something to learn."""
+    labels = np.arange(n_samples) % 10
+    images = np.random.default_rng(11).random((n_samples, n_pixels))
+    images[:, : min(n_pixels, 10)] /= 2
+    images[np.arange(n_samples), labels % n_pixels] = 1.0
+    return images, labels
+
+
+def on_digits(module: ModuleType, n_parts: int = 4, *, n_images: int = 60, n_pixels: int = 784, **options):
+    images, labels = digits(n_images, n_pixels)
+    return module.build(n_parts, seed=5, images=images, labels=labels, **options)
+
+
+def softmax(**options) -> SoftmaxRegression:
+    return on_digits(softmax_regression, **options)
+
+
+def two_digits(n_parts: int = 7, *, n_pixels: int = 784, **options) -> BinaryLogistic:
+    images, labels = digits(100, n_pixels)
+    return logistic_regression.two_classes(
+        n_parts, seed=5, images=images, labels=labels, **{"n_samples": 20, **options}
+    )
+
+
 LEAST_SQUARES = least_squares.build(6, seed=3, dim=8, n_samples=24, condition=7.0)
-
-
-def digits(n_samples: int = 60) -> tuple[FloatArray, np.ndarray]:
-    rng = np.random.default_rng(11)
-    return rng.random((n_samples, 784)), np.arange(n_samples) % 10
-
-
-def softmax(**options: object) -> SoftmaxRegression:
-    images, labels = digits()
-    return softmax_regression.build(4, seed=5, images=images, labels=labels, **options)  # type: ignore[arg-type]
-
-
 DOUBLE = softmax(l2=0.3, precision="double")
+# Every module of the catalogue, and what else its file builds; in double precision.
+PROBLEMS: dict[str, Problem] = {
+    "least_squares": LEAST_SQUARES,
+    "least_squares/long parts": least_squares.build(3, seed=3, dim=8, n_samples=24),
+    "least_squares/onebit_gc": least_squares.onebit_gc(20, seed=1, dim=6, n_samples=20),
+    "least_squares/fastest_k": least_squares.fastest_k(4, seed=1, dim=6, n_samples=40),
+    "quadratic": quadratic.build(5, seed=2, dim=9),
+    "logistic_regression": logistic_regression.build(4, seed=2, dim=7, n_samples=50),
+    "logistic_regression/one sample a part": logistic_regression.build(12, seed=2, dim=7, n_samples=12),
+    "logistic_regression/two_classes": two_digits(),
+    "one_vs_rest_logistic": on_digits(one_vs_rest_logistic, precision="double"),
+    "one_vs_rest_logistic/sum": on_digits(one_vs_rest_logistic, 20, precision="double", average=False, centre=False),
+    "rosenbrock": rosenbrock.build(5, seed=4, n_samples=13),
+    "one_hidden_layer": on_digits(one_hidden_layer, precision="double", n_hidden=6),
+    "one_hidden_layer/relu": on_digits(
+        one_hidden_layer, 5, precision="double", n_hidden=4, activation="relu", classes=(7, 3)
+    ),
+    "softmax_regression": DOUBLE,
+    "softmax_regression/small parts": softmax(n_parts=25, l2=0.0, precision="double"),
+}
+EVERY = pytest.mark.parametrize("problem", PROBLEMS.values(), ids=PROBLEMS)
 
 
 def iterates(problem: Problem, n_runs: int, seed: int = 0) -> FloatArray:
     return np.random.default_rng(seed).standard_normal((n_runs, problem.dim)) / np.sqrt(problem.dim)
 
 
-def least_squares_part_loss(problem: least_squares.LeastSquares, part: int, x: np.ndarray) -> complex:
-    """½‖A_j x − b_j‖² without conjugation, so that it can be differentiated by a complex step."""
-    residual = problem.design[part] @ x - problem.target[part]
-    return complex((residual * residual).sum() / 2)
+def mixing(n_workers: int, n_parts: int) -> FloatArray:
+    """Weights of both signs; worker 3 holds nothing."""
+    encode = np.random.default_rng(2).standard_normal((n_workers, n_parts))
+    encode[encode < -0.5] = 0
+    encode[3] = 0
+    return encode
 
 
-def softmax_part_loss(problem: SoftmaxRegression, part: int, x: np.ndarray) -> complex:
-    """Cross-entropy straight from its definition, one sample after the other."""
-    weights, total = x.reshape(10, -1), 0j
-    for i in range(problem.starts[part], problem.starts[part + 1]):
-        scores = weights @ problem.features[i]
-        total += np.log(np.exp(scores).sum()) - scores[problem.labels[i]]
-    return complex(total / len(problem.labels) + problem.l2 / (2 * problem.n_parts) * (x * x).sum())
+# ---- losses from their definitions, without conjugation or moduli, for complex steps ----------------------
 
 
-CASES = [(LEAST_SQUARES, least_squares_part_loss), (DOUBLE, softmax_part_loss)]
+def part_loss(problem: Problem, part: int, x: np.ndarray) -> complex:
+    match problem:
+        case LeastSquares():
+            residual = problem.design[part] @ x - problem.target[part]
+            return complex((residual * residual).sum() / 2)
+        case Quadratic():
+            offset = x - problem.centre[part]
+            return complex(offset @ problem.curvature[part] @ offset / 2)
+        case Rosenbrock():
+            terms = range(problem.starts[part], problem.starts[part + 1])
+            return complex(sum(100 * (x[i + 1] - x[i] * x[i]) ** 2 + (1 - x[i]) ** 2 for i in terms))
+        case BinaryLogistic():
+            weights, total = x.reshape(len(problem.signs), -1), 0j
+            for i in range(problem.starts[part], problem.starts[part + 1]):
+                total += np.log(1 + np.exp(-problem.signs[:, i] * (weights @ problem.features[i]))).sum()
+            return complex(problem.scale * total + problem.l2 / (2 * problem.n_parts) * (x * x).sum())
+        case SoftmaxRegression():
+            weights, total = x.reshape(10, -1), 0j
+            for i in range(problem.starts[part], problem.starts[part + 1]):
+                total += surprise(weights @ problem.features[i], problem.labels[i])
+            return complex(total / len(problem.labels) + problem.l2 / (2 * problem.n_parts) * (x * x).sum())
+        case OneHiddenLayer():
+            split = problem.n_hidden * problem.features.shape[1]
+            inner, outer = x[:split].reshape(problem.n_hidden, -1), x[split:].reshape(problem.n_classes, -1)
+            total = 0j
+            for i in range(problem.starts[part], problem.starts[part + 1]):
+                drive = inner @ problem.features[i]
+                out = np.tanh(drive) if problem.activation == "tanh" else np.where(drive.real > 0, drive, 0)
+                total += surprise(outer[:, :-1] @ out + outer[:, -1], problem.labels[i])
+            return complex(total / len(problem.labels))
+    raise AssertionError(f"write the loss of {problem.name} down here")
 
 
-@pytest.mark.parametrize(("problem", "part_loss"), CASES, ids=lambda case: getattr(case, "name", ""))
-def test_part_gradients_are_the_derivatives_of_the_part_losses(problem, part_loss):
+def surprise(scores: np.ndarray, label: int) -> complex:
+    return complex(np.log(np.exp(scores).sum()) - scores[label])
+
+
+# ---- every problem ---------------------------------------------------------------------------------------
+
+
+def test_every_problem_of_the_catalogue_is_here():
+    assert {key.split("/")[0] for key in PROBLEMS} == set(catalogue.problems())
+    assert all(problem.name == key.split("/")[0] for key, problem in PROBLEMS.items())
+
+
+@EVERY
+def test_part_gradients_are_the_derivatives_of_the_part_losses(problem):
+    """By complex steps, at random points and at the start."""
     x, directions = iterates(problem, 2), iterates(problem, 3, seed=1)
-    grads = problem.part_grads(x)
+    x[1] = problem.initial()
+    grads, losses = problem.part_grads(x), problem.loss(x)
     for run in range(2):
         total = sum(part_loss(problem, part, x[run]).real for part in range(problem.n_parts))
-        assert problem.loss(x)[run] == pytest.approx(total, rel=1e-12)
+        assert losses[run] == pytest.approx(total, rel=1e-12)
         for part in range(problem.n_parts):
             slopes = [part_loss(problem, part, x[run] + 1e-30j * d).imag / 1e-30 for d in directions]
-            np.testing.assert_allclose(directions @ grads[run, part], slopes, rtol=1e-10, atol=1e-14)
+            size = np.linalg.norm(grads[run, part])
+            np.testing.assert_allclose(directions @ grads[run, part], slopes, rtol=1e-10, atol=1e-13 * size)
 
 
-@pytest.mark.parametrize("problem", [LEAST_SQUARES, DOUBLE], ids=lambda problem: problem.name)
+@EVERY
 def test_messages_are_mixtures_of_part_gradients(problem):
-    encode = np.random.default_rng(2).standard_normal((5, problem.n_parts))
-    encode[3] = 0
-    encode[encode < -0.5] = 0
+    encode = mixing(5, problem.n_parts)
     x = iterates(problem, 3)
-    mixed = np.einsum("wp,rpd->rwd", encode, problem.part_grads(x))
-    np.testing.assert_allclose(problem.encoded_grads(x, encode), mixed, rtol=1e-10, atol=1e-13)
+    grads = problem.part_grads(x)  # (R, P, D)
+    mixed = np.einsum("wp,rpd->rwd", encode, grads)
+    error = np.linalg.norm(problem.encoded_grads(x, encode) - mixed, axis=2)
+    assert np.all(error <= 1e-12 * np.einsum("wp,rp->rw", np.abs(encode), np.linalg.norm(grads, axis=2)))
 
 
-@pytest.mark.parametrize("problem", [LEAST_SQUARES, DOUBLE, softmax()], ids=["least_squares", "double", "single"])
+@pytest.mark.parametrize(
+    "problem",
+    [*PROBLEMS.values(), softmax(), *(on_digits(m) for m in (one_vs_rest_logistic, one_hidden_layer))],
+    ids=[*PROBLEMS, "softmax, single", "one_vs_rest_logistic, single", "one_hidden_layer, single"],
+)
 def test_a_run_does_not_see_how_many_others_there_are(problem):
     encode = np.random.default_rng(2).random((3, problem.n_parts))
     x = iterates(problem, 23)
-    for n_runs in (1, 5):
-        np.testing.assert_array_equal(problem.loss(x[:n_runs]), problem.loss(x)[:n_runs])
-        np.testing.assert_array_equal(problem.part_grads(x[:n_runs]), problem.part_grads(x)[:n_runs])
-        few, all_ = problem.encoded_grads(x[:n_runs], encode), problem.encoded_grads(x, encode)
-        np.testing.assert_array_equal(few, all_[:n_runs])
+    loss, grads, messages = problem.loss(x), problem.part_grads(x), problem.encoded_grads(x, encode)
+    assert (loss.dtype, grads.dtype, messages.dtype) == (np.float64,) * 3
+    for n_runs in (1, 7):
+        np.testing.assert_array_equal(problem.loss(x[:n_runs]), loss[:n_runs])
+        np.testing.assert_array_equal(problem.part_grads(x[:n_runs]), grads[:n_runs])
+        np.testing.assert_array_equal(problem.encoded_grads(x[:n_runs], encode), messages[:n_runs])
+    np.testing.assert_array_equal(problem.loss(x[::-1]), loss[::-1])
 
 
-@settings(max_examples=20, deadline=None)
-@given(seed=st.integers(0, 1000), n_parts=st.integers(1, 9), dim=st.integers(1, 12), condition=st.floats(1.0, 50.0))
-def test_least_squares_constants_are_exact(seed, n_parts, dim, condition):
-    problem = least_squares.build(n_parts, seed=seed, dim=dim, condition=condition)
-    reg = problem.regularity
-    if dim > 1:
-        assert reg.smoothness == pytest.approx(condition, rel=1e-10)
-    assert reg.strong_convexity == pytest.approx(1.0, rel=1e-10)
-    gradient = problem.part_grads(reg.optimum[None]).sum(axis=1)
-    assert np.linalg.norm(gradient) < 1e-12 * max(1.0, condition)
-    x = iterates(problem, 20, seed) * 3
-    gap, distance = problem.loss(x) - reg.optimal_loss, np.square(x - reg.optimum).sum(axis=1)
-    slack = 1e-9 * (1 + problem.loss(x))
-    assert np.all(gap >= reg.strong_convexity / 2 * distance - slack)
-    assert np.all(gap <= reg.smoothness / 2 * distance + slack)
+@pytest.mark.parametrize("key", catalogue.problems())
+def test_what_the_catalogue_builds_is_whole(key, monkeypatch):
+    """Built as the engine builds it: shapes, the start, and Σ_j ∇f_j against differences of fourth order."""
+    monkeypatch.setattr(mnist, "load", lambda: digits(120))
+    module = catalogue.problems()[key]
+    built = build_problem(key, 4, seed=1)
+    assert (built.name, built.n_parts, built.initial().shape) == (key, 4, (built.dim,))
+    options = {"precision": "double"} if "precision" in inspect.signature(module.build).parameters else {}
+    images, labels = digits(120)
+    data = {"images": images, "labels": labels} if hasattr(module, "DATASET") else {}
+    double = module.build(4, seed=1, **data, **options)
+    np.testing.assert_array_equal(double.initial(), built.initial())
+    x, directions, step = double.initial() + iterates(double, 1), iterates(double, 4, seed=8), 1e-3
+    gradient = double.part_grads(x)[0].sum(axis=0)  # (D,)
+    ahead = {k: double.loss(x + k * step * directions) for k in (-2, -1, 1, 2)}  # (4,) each
+    slopes = (8 * (ahead[1] - ahead[-1]) - (ahead[2] - ahead[-2])) / (12 * step)
+    tolerance = 1e-12 * double.loss(x) / step + 1e-9 * np.linalg.norm(gradient)
+    np.testing.assert_allclose(directions @ gradient, slopes, rtol=0, atol=tolerance[0])
 
 
-def test_least_squares_parts_are_unlike_each_other():
-    at_optimum = LEAST_SQUARES.part_grads(LEAST_SQUARES.regularity.optimum[None])[0]  # (P, D)
-    at_start = LEAST_SQUARES.part_grads(LEAST_SQUARES.initial()[None])[0]
-    assert np.linalg.norm(at_optimum, axis=1).min() > 0.1 * np.linalg.norm(at_start, axis=1).mean()
+@pytest.mark.parametrize("key", catalogue.problems())
+def test_the_seed_fixes_the_problem(key, monkeypatch):
+    monkeypatch.setattr(mnist, "load", lambda: digits(60, 5))
+    first, again, other = (build_problem(key, 3, seed=seed) for seed in (7, 7, 8))
+    x = first.initial() + iterates(first, 1)
+    grads = first.part_grads(x)
+    np.testing.assert_array_equal(again.initial(), first.initial())
+    np.testing.assert_array_equal(again.part_grads(x), grads)
+    moved = other.part_grads(other.initial() + iterates(other, 1))
+    assert not np.array_equal(moved, grads)
 
 
-def test_single_precision_is_close_to_double():
+CUT_ANYWHERE = {
+    "least_squares/onebit_gc": lambda p: least_squares.onebit_gc(p, seed=1, dim=6, n_samples=24),
+    "least_squares/fastest_k": lambda p: least_squares.fastest_k(p, seed=1, dim=6, n_samples=24),
+    "logistic_regression/two_classes": lambda p: two_digits(p, n_pixels=8),
+    "one_vs_rest_logistic": lambda p: on_digits(one_vs_rest_logistic, p, n_pixels=8, precision="double"),
+    "softmax_regression": lambda p: on_digits(softmax_regression, p, n_pixels=8, precision="double"),
+    "one_hidden_layer": lambda p: on_digits(one_hidden_layer, p, n_pixels=8, precision="double"),
+    "rosenbrock": lambda p: rosenbrock.build(p, seed=1, n_samples=24),
+}
+
+
+@pytest.mark.parametrize("make", CUT_ANYWHERE.values(), ids=CUT_ANYWHERE)
+def test_the_same_samples_in_more_parts_are_the_same_loss(make):
+    few, many = make(3), make(12)
+    x = iterates(few, 4)
+    np.testing.assert_allclose(many.loss(x), few.loss(x), rtol=1e-12)
+    gradient = few.part_grads(x).sum(axis=1)
+    np.testing.assert_allclose(many.part_grads(x).sum(axis=1), gradient, atol=1e-12 * np.abs(gradient).max())
+    np.testing.assert_array_equal(many.initial(), few.initial())
+
+
+@pytest.mark.parametrize(
+    "module", [softmax_regression, one_vs_rest_logistic, one_hidden_layer], ids=lambda m: m.__name__
+)
+def test_single_precision_is_close_to_double(module):
     encode = np.random.default_rng(2).random((3, 4))
-    single, double = softmax(l2=0.3), DOUBLE
-    x = iterates(double, 12) * 30
+    single, double = on_digits(module), on_digits(module, precision="double")
+    x = iterates(double, 7) * 30
     np.testing.assert_allclose(single.loss(x), double.loss(x), rtol=1e-5)
-    error = np.linalg.norm(single.encoded_grads(x, encode) - double.encoded_grads(x, encode), axis=-1)
-    assert np.all(error <= 1e-5 * np.linalg.norm(double.encoded_grads(x, encode), axis=-1))
+    exact = double.encoded_grads(x, encode)
+    error = np.linalg.norm(single.encoded_grads(x, encode) - exact, axis=-1)
+    assert np.all(error <= 1e-5 * np.linalg.norm(exact, axis=-1))
+    assert np.any(error > 0)
+
+
+# ---- constants -------------------------------------------------------------------------------------------
+
+NARROW = {
+    **{key: PROBLEMS[key] for key in PROBLEMS if key.startswith(("least_squares", "quadratic"))},
+    "quadratic/ill-conditioned": quadratic.build(3, seed=0, spectrum=np.geomspace(1e-4, 100.0, 12)),
+    "logistic_regression": PROBLEMS["logistic_regression"],
+    "logistic_regression/two_classes": two_digits(n_pixels=6, l2=0.01),
+    "one_vs_rest_logistic": on_digits(one_vs_rest_logistic, n_pixels=5, precision="double"),
+    "one_vs_rest_logistic/sum": on_digits(
+        one_vs_rest_logistic, n_pixels=5, precision="double", average=False, centre=False
+    ),
+    "softmax_regression": on_digits(softmax_regression, n_pixels=5, precision="double"),
+}
+CONVEX = pytest.mark.parametrize("problem", NARROW.values(), ids=NARROW)
+
+
+def hessian(problem: Problem, x: FloatArray, step: float = 1e-5) -> FloatArray:
+    """Central differences of the gradient at x (D,), shape (D, D)."""
+    moves = step * np.eye(problem.dim)
+    ahead, back = (problem.part_grads(x + sign * moves).sum(axis=1) for sign in (1, -1))
+    slope = (ahead - back) / (2 * step)
+    return (slope + slope.T) / 2
+
+
+@CONVEX
+def test_curvatures_lie_between_the_constants(problem):
+    reg = problem.regularity
+    for x in (np.zeros(problem.dim), iterates(problem, 1)[0] * 3, reg.optimum):
+        eigenvalues = np.linalg.eigvalsh(hessian(problem, x))
+        slack = 1e-6 * reg.smoothness
+        assert eigenvalues[0] >= reg.strong_convexity - slack
+        assert eigenvalues[-1] <= reg.smoothness + slack
+        if not x.any() and not isinstance(problem, SoftmaxRegression):
+            assert eigenvalues[-1] == pytest.approx(reg.smoothness, rel=1e-6)
+        if isinstance(problem, LeastSquares | Quadratic):
+            assert eigenvalues[0] == pytest.approx(reg.strong_convexity, abs=slack)
+
+
+@pytest.mark.parametrize("problem", [p for k, p in NARROW.items() if "logistic" in k or "softmax" in k])
+def test_far_out_only_the_ridge_curves(problem):
+    """Strong convexity is l2 and no more: along a direction that separates nothing, F flattens."""
+    x = 1e4 * np.ones(problem.dim) + 1e5 * iterates(problem, 1)[0]
+    assert np.linalg.eigvalsh(hessian(problem, x))[0] == pytest.approx(problem.l2, rel=1e-4)
+    assert problem.regularity.strong_convexity == problem.l2
+
+
+WITH_OPTIMUM = {**NARROW, "softmax_regression/784": DOUBLE, **{k: PROBLEMS[k] for k in PROBLEMS if "one_vs" in k}}
+
+
+@pytest.mark.parametrize("problem", [*WITH_OPTIMUM.values(), PROBLEMS["rosenbrock"]], ids=[*WITH_OPTIMUM, "rosenbrock"])
+def test_the_optimum_is_one(problem):
+    reg = problem.regularity
+    at = np.stack([reg.optimum, np.zeros(problem.dim)])
+    size = np.linalg.norm(problem.part_grads(at).sum(axis=1), axis=1)
+    assert size[0] <= 1e-12 * size[1]
+    around = reg.optimum + np.concatenate([iterates(problem, 10), 1e-3 * iterates(problem, 10, seed=1)])
+    assert problem.loss(at)[0] == pytest.approx(reg.optimal_loss, rel=1e-10, abs=1e-30)
+    assert np.all(problem.loss(around) > reg.optimal_loss)
+
+
+@pytest.mark.parametrize("key", ["logistic_regression", "one_vs_rest_logistic", "softmax_regression"])
+def test_another_method_finds_the_same_optimum(key):
+    problem = NARROW[key]
+    found = optimize.minimize(
+        lambda x: problem.loss(x[None])[0],
+        problem.initial(),
+        jac=lambda x: problem.part_grads(x[None])[0].sum(axis=0),
+        method="BFGS",
+        options={"gtol": 1e-8},
+    )
+    np.testing.assert_allclose(found.x, problem.regularity.optimum, atol=1e-5)
+    assert found.fun == pytest.approx(problem.regularity.optimal_loss, rel=1e-12)
+
+
+@pytest.mark.parametrize("module", [binary_logistic, softmax_regression], ids=lambda m: m.__name__)
+def test_newton_is_given_the_hessian(module, monkeypatch):
+    """Products against differences of the gradient; the preconditioner is symmetric and positive."""
+    given_maps = []
+    monkeypatch.setattr(module, "minimise", lambda *maps, **sizes: given_maps.append((maps, sizes)))
+    builder = one_vs_rest_logistic if module is binary_logistic else softmax_regression
+    problem = on_digits(builder, n_pixels=5, precision="double", l2=0.02)
+    assert problem.regularity.optimum is None
+    (((gradient, hessian_at, precondition), sizes),) = given_maps
+    assert sizes == {"dim": problem.dim, "strong_convexity": 0.02}
+    x, v, u = iterates(problem, 3) * 3
+    np.testing.assert_allclose(gradient(x), problem.part_grads(x[None])[0].sum(axis=0), rtol=1e-10, atol=1e-15)
+    slope = (gradient(x + 1e-5 * v) - gradient(x - 1e-5 * v)) / 2e-5
+    np.testing.assert_allclose(hessian_at(x)(v), slope, rtol=1e-6, atol=1e-9)
+    assert u @ precondition(v) == pytest.approx(v @ precondition(u), rel=1e-10)
+    assert v @ precondition(v) > 0
+
+
+def test_an_optimum_out_of_reach_is_not_claimed():
+    """A gradient that jumps at its zero never gets small; next to no ridge is lost in rounding."""
+    for jump in (1e-6, 1e-10):
+        jumping = minimise(
+            lambda x, jump=jump: x - 1 + np.where(x < 1, -jump, jump),
+            lambda _: np.copy,
+            np.copy,
+            dim=3,
+            strong_convexity=1.0,
+        )
+        assert jumping is None
+    for flat in (two_digits(l2=1e-300), softmax(l2=1e-9), on_digits(one_vs_rest_logistic, l2=1e-300)):
+        assert flat.regularity.strong_convexity == flat.l2
+        assert flat.regularity.optimum is None
+
+
+def test_a_small_gradient_is_no_optimum_where_the_function_is_flat():
+    """The gradient of e^(−x) + 1e-20 x²/2 is below 1e-12 from x = 28 on, the optimum is at 42."""
+    found = minimise(
+        lambda x: 1e-20 * x - np.exp(-x),
+        lambda x: lambda v: (1e-20 + np.exp(-x)) * v,
+        np.copy,
+        dim=1,
+        strong_convexity=1e-20,
+    )
+    root = optimize.brentq(lambda x: np.log(1e-20 * x) + x, 1, 100, xtol=1e-12)
+    np.testing.assert_allclose(found, root, rtol=1e-8)
+
+
+def test_newton_gets_there_where_full_steps_overshoot():
+    spread = np.geomspace(1, 1e4, 30)
+    found = minimise(
+        lambda x: spread * x - 1 + x**3,
+        lambda x: lambda v: (spread + 3 * x**2) * v,
+        np.copy,
+        dim=30,
+        strong_convexity=1.0,
+    )
+    np.testing.assert_allclose(spread * found + found**3, 1, atol=1e-11)
+    far = minimise(
+        lambda x: np.arctan(x - 9), lambda x: lambda v: v / (1 + (x - 9) ** 2), np.copy, dim=1, strong_convexity=0.01
+    )
+    np.testing.assert_allclose(far, 9, atol=1e-11)
+    at_once = minimise(np.arctan, lambda x: lambda v: v / (1 + x**2), np.copy, dim=2, strong_convexity=0.1)
+    np.testing.assert_array_equal(at_once, [0, 0])
+
+
+def test_nothing_is_claimed_where_nothing_holds():
+    network = PROBLEMS["one_hidden_layer"].regularity
+    assert (network.strong_convexity, network.smoothness, network.optimum, network.optimal_loss) == (None,) * 4
+    valley = PROBLEMS["rosenbrock"].regularity
+    assert (valley.strong_convexity, valley.smoothness, valley.optimal_loss) == (None, None, 0.0)
+    for separable in (two_digits(), softmax(l2=0.0), on_digits(one_vs_rest_logistic, l2=0.0)):
+        reg = separable.regularity
+        assert (reg.strong_convexity, reg.optimum, reg.optimal_loss) == (None, None, None)
+        assert reg.smoothness > 0
+
+
+@CONVEX
+def test_curvature_at_a_point_is_that_of_the_hessian(problem):
+    """Within a percent below the largest |eigenvalue|, as the power iteration is."""
+    x = problem.initial()
+    largest = np.abs(np.linalg.eigvalsh(hessian(problem, x))).max()
+    assert 0.97 * largest <= curvature_at(problem, x) <= 1.001 * largest
+
+
+@pytest.mark.parametrize("key", ["least_squares", "rosenbrock", "one_hidden_layer"])
+def test_constants_along_a_run_are_the_largest(key):
+    problem = PROBLEMS[key]
+    path = problem.initial() + np.linspace(1, 0, 23)[:, None] * iterates(problem, 1)
+    bounds, variances = [], []
+    for x in path:
+        grads = problem.part_grads(x[None])[0]
+        bounds.append(max(g @ g for g in grads))
+        variances.append(sum(np.sum((g - grads.mean(axis=0)) ** 2) for g in grads) / len(grads))
+    reg = regularity_along(problem, path)
+    assert reg.grad_bound_sq == pytest.approx(max(bounds), rel=1e-12)
+    assert reg.grad_var == pytest.approx(max(variances), rel=1e-12)
+    assert (reg.smoothness, reg.optimal_loss) == (problem.regularity.smoothness, problem.regularity.optimal_loss)
+    assert reg.grad_var <= reg.grad_bound_sq
+    with pytest.raises(InputError, match="no iterates"):
+        regularity_along(problem, path[:0])
 
 
 def test_softmax_smoothness_bounds_the_curvature_and_is_not_idle():
@@ -132,48 +452,293 @@ def test_softmax_smoothness_bounds_the_curvature_and_is_not_idle():
     assert curvature == pytest.approx(DOUBLE.regularity.smoothness, rel=1e-4)
 
 
-def test_by_label_sorts_the_parts_and_the_default_mixes_them():
-    def n_classes(problem: SoftmaxRegression) -> list[int]:
-        return [len(np.unique(part)) for part in np.split(problem.labels, problem.starts[1:-1])]
-
-    assert max(n_classes(softmax(by_label=True))) <= 4  # 15 samples of 6 a digit
-    assert min(n_classes(softmax())) >= 6
-    assert sorted(softmax(by_label=True).labels) == sorted(digits()[1])
-    assert softmax(n_samples=41).starts.tolist() == [0, 10, 20, 30, 41]
+# ---- generators ------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("problem", [LEAST_SQUARES, DOUBLE], ids=lambda problem: problem.name)
-def test_the_seed_fixes_the_problem(problem):
-    assert np.all(problem.initial() == 0)
-    again = least_squares.build(6, seed=3, dim=8, n_samples=24, condition=7.0)
-    other = least_squares.build(6, seed=4, dim=8, n_samples=24, condition=7.0)
-    np.testing.assert_array_equal(again.target, LEAST_SQUARES.target)
-    assert not np.array_equal(other.target, LEAST_SQUARES.target)
+@settings(max_examples=20, deadline=None)
+@given(seed=st.integers(0, 1000), n_parts=st.integers(1, 9), dim=st.integers(1, 12), condition=st.floats(1.0, 50.0))
+def test_least_squares_constants_are_exact(seed, n_parts, dim, condition):
+    problem = least_squares.build(n_parts, seed=seed, dim=dim, condition=condition)
+    reg = problem.regularity
+    if dim > 1:
+        assert reg.smoothness == pytest.approx(condition, rel=1e-10)
+    assert reg.strong_convexity == pytest.approx(1.0, rel=1e-10)
+    gradient = problem.part_grads(reg.optimum[None]).sum(axis=1)
+    assert np.linalg.norm(gradient) < 1e-12 * max(1.0, condition)
+    x = iterates(problem, 20, seed) * 3
+    gap, distance = problem.loss(x) - reg.optimal_loss, np.square(x - reg.optimum).sum(axis=1)
+    slack = 1e-9 * (1 + problem.loss(x))
+    assert np.all(gap >= reg.strong_convexity / 2 * distance - slack)
+    assert np.all(gap <= reg.smoothness / 2 * distance + slack)
+
+
+@settings(max_examples=20, deadline=None)
+@given(seed=st.integers(0, 1000), n_parts=st.integers(1, 6), spectrum=st.lists(st.floats(1e-3, 1e3), min_size=1))
+def test_a_quadratic_has_the_spectrum_asked_for(seed, n_parts, spectrum):
+    problem = quadratic.build(n_parts, seed=seed, spectrum=np.array(spectrum))
+    found = np.linalg.eigvalsh(problem.curvature.sum(axis=0))
+    np.testing.assert_allclose(found, np.sort(spectrum), atol=1e-12 * max(spectrum))
+    for part in problem.curvature:
+        np.testing.assert_allclose(part, part.T, atol=1e-15 * max(spectrum))
+        assert np.linalg.eigvalsh(part)[0] > -1e-12 * max(spectrum)
+    assert problem.regularity.smoothness == found[-1]
+    assert problem.regularity.strong_convexity == found[0]
+
+
+def test_quadratic_parts_agree_without_disagreement_and_by_default_do_not():
+    agreed = quadratic.build(4, seed=0, dim=6, disagreement=0.0)
+    assert agreed.regularity.optimal_loss < 1e-25
+    np.testing.assert_allclose(agreed.regularity.optimum, agreed.centre[0], atol=1e-13)
+    spectrum = np.geomspace(1.0, 5.0, 6)
+    np.testing.assert_allclose(np.linalg.eigvalsh(agreed.curvature.sum(axis=0)), spectrum, rtol=1e-12)
+    weights = np.trace(quadratic.build(12, seed=0, dim=40).curvature, axis1=1, axis2=2)
+    assert weights.max() > 2 * weights.min()
+
+
+@pytest.mark.parametrize("key", ["least_squares", "quadratic", "logistic_regression", "one_vs_rest_logistic"])
+def test_parts_are_unlike_each_other(key):
+    problem = PROBLEMS[key]
+    at_optimum = problem.part_grads(problem.regularity.optimum[None])[0]  # (P, D)
+    at_start = problem.part_grads(problem.initial()[None])[0]
+    assert np.linalg.norm(at_optimum, axis=1).min() > 0.1 * np.linalg.norm(at_start, axis=1).mean()
+
+
+def uniform_p_value(values: np.ndarray, low: int, high: int) -> float:
+    assert (values.min(), values.max()) == (low, high)
+    return float(stats.chisquare(np.bincount(values, minlength=high + 1)[low:]).pvalue)
+
+
+def residual_p_value(problem: LeastSquares, n_samples: int) -> float:
+    """Twice the optimal loss is χ² with N − D degrees of freedom when the noise is standard normal."""
+    law = stats.chi2(n_samples - problem.dim)
+    return float(2 * min(law.cdf(2 * problem.regularity.optimal_loss), law.sf(2 * problem.regularity.optimal_loss)))
+
+
+def test_the_regression_of_onebit_gc():
+    problem = least_squares.onebit_gc(1000, seed=6)
+    assert problem.design.shape == (1000, 1, 100)
+    assert stats.kstest(problem.design.ravel() / 10, "norm").pvalue > FALSE_ALARM
+    assert stats.kstest(problem.regularity.optimum, "norm").pvalue > FALSE_ALARM  # β* within 0.003
+    assert stats.kstest(problem.initial(), "norm").pvalue > FALSE_ALARM
+    assert abs(np.corrcoef(problem.initial(), problem.regularity.optimum)[0, 1]) < 0.5  # 5 standard errors
+    assert residual_p_value(problem, 1000) > FALSE_ALARM
+
+
+def test_the_regression_of_fastest_k():
+    problem = least_squares.fastest_k(50, seed=6, average=False)
+    assert problem.design.shape == (50, 40, 100)
+    entries = problem.design.astype(int)
+    np.testing.assert_array_equal(entries, problem.design)
+    assert uniform_p_value(entries.ravel(), 1, 10) > FALSE_ALARM
+    weights = problem.regularity.optimum.round()
+    assert np.abs(problem.regularity.optimum - weights).max() < 0.1
+    assert 1 <= weights.min() <= weights.max() <= 100
+    assert stats.kstest((weights - 0.5) / 100, "uniform").pvalue > FALSE_ALARM
+    assert residual_p_value(problem, 2000) > FALSE_ALARM
+    assert not problem.initial().any()
+
+
+@pytest.mark.parametrize("make", [least_squares.onebit_gc, least_squares.fastest_k], ids=lambda make: make.__name__)
+def test_the_mean_is_the_sum_over_n(make):
+    total, mean = (make(4, seed=3, dim=5, n_samples=24, average=average) for average in (False, True))
+    x = iterates(total, 3)
+    np.testing.assert_allclose(24 * mean.loss(x), total.loss(x), rtol=1e-12)
+    np.testing.assert_allclose(24 * mean.part_grads(x), total.part_grads(x), rtol=1e-10, atol=1e-9)
+    assert 24 * mean.regularity.smoothness == pytest.approx(total.regularity.smoothness, rel=1e-12)
+    np.testing.assert_allclose(mean.regularity.optimum, total.regularity.optimum, rtol=1e-9)
+
+
+def test_the_papers_step_sizes_fit_the_losses_that_are_the_default():
+    """Gradient descent converges for steps below 2/L: fastest_k's with the mean alone, onebit_gc's with the sum."""
+    assert 1.4 < 0.0005 * least_squares.fastest_k(50, seed=0).regularity.smoothness < 1.6
+    assert 0.0005 * least_squares.fastest_k(50, seed=0, average=False).regularity.smoothness > 2900
+    assert 1.5 < 1e-5 * least_squares.onebit_gc(100, seed=0).regularity.smoothness < 2
+
+
+def test_synthetic_classes_follow_the_logistic_model():
+    """Features by Kolmogorov and Smirnov, labels by χ² over 40 groups of like odds and equal variance."""
+    n_samples, dim = 400_000, 4
+    problem = logistic_regression.build(
+        1, seed=9, dim=dim, n_samples=n_samples, condition=16.0, disagreement=4.0, l2=1e-6
+    )
+    white = problem.features / np.sqrt(np.geomspace(1, 16, dim))
+    assert 0.5 <= white.std() <= 1.5
+    assert stats.kstest((white / white.std()).ravel(), "norm").pvalue > FALSE_ALARM
+    fitted = problem.features @ problem.regularity.optimum
+    assert np.std(fitted) > 4  # otherwise other laws of the labels look the same
+    order = np.argsort(fitted)
+    prob, positive = 1 / (1 + np.exp(-fitted[order])), problem.signs[0, order] > 0
+    variance = np.cumsum(prob * (1 - prob))
+    group = np.minimum((40 * variance / variance[-1]).astype(int), 39)
+    statistic = (np.bincount(group, positive - prob) ** 2 / np.bincount(group, prob * (1 - prob))).sum()
+    assert stats.chi2(40 - dim).sf(statistic) > FALSE_ALARM
+
+
+def test_synthetic_classes_have_parts_of_their_own_scale():
+    features = logistic_regression.build(8, seed=9, n_samples=4000, dim=3).features
+    spread = [part.std() for part in np.split(features[:, 0], 8)]
+    assert max(spread) > 1.5 * min(spread)  # of equal scales, 10 standard errors
+
+
+def test_two_classes_are_the_ones_named():
+    images, labels = digits(100, 12)
+    problem = two_digits(n_pixels=12, classes=(3, 8), n_samples=None)
+    assert problem.signs.shape == (1, 20)
+    for pixels, sign in zip(problem.features, problem.signs[0], strict=True):
+        assert labels[(images == pixels).all(axis=1)].tolist() == [8 if sign > 0 else 3]
+    assert len(np.unique(problem.features, axis=0)) == 20
+    assert two_digits().scale == 1.0
+    assert stats.kstest(two_digits().initial(), "norm").pvalue > FALSE_ALARM
+
+
+def test_one_against_the_rest_asks_ten_questions():
+    problem = PROBLEMS["one_vs_rest_logistic"]
+    assert problem.dim == 10 * 785
+    np.testing.assert_array_equal(np.sort(problem.signs, axis=0), np.repeat([[-1.0] * 9 + [1.0]], 60, axis=0).T)
+    images, labels = digits()
+    for row, own in zip(problem.features[:, :-1], problem.signs.argmax(axis=0), strict=True):
+        match = np.isclose(images - images.mean(axis=0), row, atol=1e-12).all(axis=1)
+        assert labels[match].tolist() == [own]
+    raw = PROBLEMS["one_vs_rest_logistic/sum"]
+    assert (raw.scale, problem.scale) == (0.1, 1 / 600)
+    assert 0 <= raw.features.min() <= raw.features.max() == 1
+
+
+def test_a_network_starts_at_random_and_learns_nothing_at_zero():
+    problem = on_digits(one_hidden_layer, precision="double", n_hidden=50)
+    inner, outer = problem.initial()[: 50 * 785], problem.initial()[50 * 785 :]
+    assert stats.kstest(inner * np.sqrt(785), "norm").pvalue > FALSE_ALARM
+    assert stats.kstest(outer * np.sqrt(51), "norm").pvalue > FALSE_ALARM
+    assert problem.dim == 50 * 785 + 10 * 51
+    at_zero = problem.part_grads(np.zeros((1, problem.dim)))[0]
+    assert not at_zero[:, : 50 * 785].any()
+    assert np.linalg.norm(problem.part_grads(problem.initial()[None])[0, :, : 50 * 785], axis=1).min() > 1e-3
+
+
+def test_each_layer_starts_at_the_scale_of_its_inputs():
+    images, labels = digits(10, 1)
+    starts = np.stack(
+        [one_hidden_layer.build(1, seed=s, images=images, labels=labels, n_hidden=1).initial() for s in range(200)]
+    )
+    assert stats.kstest((starts[:, :2] * np.sqrt(2)).ravel(), "norm").pvalue > FALSE_ALARM  # a pixel and the bias
+    assert stats.kstest((starts[:, 2:] * np.sqrt(2)).ravel(), "norm").pvalue > FALSE_ALARM
+
+
+def test_rosenbrock_starts_as_in_the_paper():
+    problem = rosenbrock.build(100, seed=0)
+    assert (problem.dim, problem.starts[1]) == (1001, 10)
+    assert stats.kstest(problem.initial(), "norm").pvalue > FALSE_ALARM
+    assert rosenbrock.build(1500, seed=0).dim == 1501
 
 
 @pytest.mark.parametrize(
-    ("options", "match"),
-    [
-        ({"n_parts": 0}, "n_parts = 0"),
-        ({"n_parts": 4, "n_samples": 202}, "n_samples = 202"),
-        ({"n_parts": 4, "n_samples": 96}, "at least dim = 100"),
-        ({"n_parts": 4, "condition": 0.5}, "condition = 0.5"),
-    ],
+    "module", [softmax_regression, one_vs_rest_logistic, one_hidden_layer], ids=lambda m: m.__name__
 )
-def test_least_squares_refuses_sizes_that_do_not_fit(options, match):
-    with pytest.raises(InputError, match=match):
-        least_squares.build(seed=0, **options)
+def test_by_label_sorts_the_parts_and_the_default_mixes_them(module):
+    def n_classes(by_label: bool) -> list[int]:
+        problem = on_digits(module, n_pixels=5, by_label=by_label)
+        labels = problem.signs.argmax(axis=0) if isinstance(problem, BinaryLogistic) else problem.labels
+        assert sorted(labels) == sorted(digits()[1])
+        return [len(np.unique(part)) for part in np.split(labels, problem.starts[1:-1])]
+
+    assert max(n_classes(True)) <= 4  # 15 samples of 6 a digit
+    assert min(n_classes(False)) >= 6
+    assert on_digits(module, n_pixels=5, n_samples=41).starts.tolist() == [0, 10, 20, 30, 41]
 
 
-def test_softmax_refuses_what_it_cannot_deal_out():
-    images, labels = digits(20)
+def test_classes_are_numbered_in_the_order_given():
+    images, labels = digits(30, 4)
+    kept, numbered = samples.of_classes(images, labels, (7, 2, 9))
+    for pixels, number in zip(kept, numbered, strict=True):
+        assert labels[(images == pixels).all(axis=1)].tolist() == [(7, 2, 9)[number]]
+    assert len(kept) == 9
+
+
+# ---- products --------------------------------------------------------------------------------------------
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    seed=st.integers(0, 10**6),
+    sizes=st.lists(st.integers(1, 12), min_size=1, max_size=7),
+    n_workers=st.integers(1, 4),
+    batched=st.booleans(),
+)
+def test_products_by_part_and_by_worker_agree(seed, sizes, n_workers, batched):
+    """Both ways against the definition, sample by sample."""
+    rng = np.random.default_rng(seed)
+    starts = np.concatenate([[0], np.cumsum(sizes)])
+    left = rng.standard_normal((2, 3, starts[-1]) if batched else (3, starts[-1]))
+    right = rng.standard_normal((2, starts[-1], 5) if batched else (starts[-1], 5))
+    encode = rng.standard_normal((n_workers, len(sizes))) * (rng.random((n_workers, len(sizes))) < 0.6)
+    each = np.einsum("...kn,...nf->n...kf", left, right)
+    parts = np.stack([each[a:b].sum(axis=0) for a, b in pairwise(starts)])
+    np.testing.assert_allclose(products.part_products(left, right, starts), parts, atol=1e-12)
+    mixed = np.tensordot(encode, parts, axes=1)
+    np.testing.assert_allclose(products.mixed_products(left, right, starts, encode), mixed, atol=1e-12)
+
+
+def test_small_parts_are_not_multiplied_one_by_one(monkeypatch):
+    called = []
+    monkeypatch.setattr(products, "part_products", lambda *args: called.append(args) or np.zeros((4, 2, 3)))
+    left, right, encode = np.ones((2, 24)), np.ones((24, 3)), np.ones((5, 4))
+    products.mixed_products(left, right, np.array([0, 6, 12, 18, 24]), encode)
+    assert len(called) == 1
+    products.mixed_products(left[:, :20], right[:20], np.array([0, 5, 10, 15, 20]), encode)
+    assert len(called) == 1
+
+
+# ---- refusals --------------------------------------------------------------------------------------------
+
+REFUSED = {
+    "least_squares, no part": (lambda: least_squares.build(0, seed=0), "n_parts = 0"),
+    "least_squares, unequal parts": (lambda: least_squares.build(4, seed=0, n_samples=202), "n_samples = 202"),
+    "least_squares, few samples": (lambda: least_squares.build(4, seed=0, n_samples=96), "at least dim = 100"),
+    "least_squares, condition": (lambda: least_squares.build(4, seed=0, condition=0.5), "condition = 0.5"),
+    "onebit_gc, no part": (lambda: least_squares.onebit_gc(0, seed=0), "n_parts = 0"),
+    "onebit_gc, unequal parts": (lambda: least_squares.onebit_gc(3, seed=0), "a multiple of 3 parts"),
+    "fastest_k, few samples": (lambda: least_squares.fastest_k(4, seed=0, n_samples=96), "at least dim = 100"),
+    "fastest_k, no dimension": (lambda: least_squares.fastest_k(4, seed=0, dim=0), "dim = 0: neither"),
+    "quadratic, no part": (lambda: quadratic.build(0, seed=0), "n_parts = 0"),
+    "quadratic, no dimension": (lambda: quadratic.build(2, seed=0, dim=0), "dim = 0"),
+    "quadratic, flat": (lambda: quadratic.build(2, seed=0, spectrum=np.array([1.0, 0.0])), "spectrum holds 0"),
+    "quadratic, NaN": (lambda: quadratic.build(2, seed=0, spectrum=np.array([1.0, np.nan])), "spectrum holds nan"),
+    "quadratic, samples": (lambda: quadratic.build(2, seed=0, n_samples=9), "n_samples = 9: a quadratic has no"),
+    "rosenbrock, few terms": (lambda: rosenbrock.build(5, seed=0, n_samples=4), "4 samples for 5 parts"),
+    "rosenbrock, no part": (lambda: rosenbrock.build(0, seed=0), "for 0 parts"),
+    "logistic, few samples": (lambda: logistic_regression.build(5, seed=0, n_samples=4), "4 samples for 5 parts"),
+    "logistic, no part": (lambda: logistic_regression.build(0, seed=0), "n_parts = 0"),
+    "logistic, ridge": (lambda: logistic_regression.build(2, seed=0, l2=-1), "l2 = -1"),
+    "two classes, ridge": (lambda: two_digits(n_pixels=4, l2=-1), "l2 = -1"),
+    "two classes, three": (lambda: two_digits(n_pixels=4, classes=(1, 2, 3)), "name the two"),
+    "two classes, one twice": (lambda: two_digits(n_pixels=4, classes=(1, 1)), "each once"),
+    "two classes, absent": (lambda: two_digits(n_pixels=4, classes=(1, 12)), "class 12 has no image"),
+    "two classes, many samples": (lambda: two_digits(n_pixels=4, n_samples=21), "21 of them for 7 parts"),
+    "ovr, ridge": (lambda: on_digits(one_vs_rest_logistic, n_pixels=4, l2=-1), "l2 = -1"),
+    "softmax, ridge": (lambda: softmax(n_pixels=4, l2=-1), "l2 = -1"),
+    "softmax, many parts": (lambda: softmax(n_parts=61, n_pixels=4), "61 parts"),
+    "softmax, many samples": (lambda: softmax(n_samples=70, n_pixels=4), "70 of them"),
+    "network, no unit": (lambda: on_digits(one_hidden_layer, n_pixels=4, n_hidden=0), "n_hidden = 0"),
+    "network, activation": (lambda: on_digits(one_hidden_layer, n_pixels=4, activation="step"), "tanh or relu"),
+    "network, one class": (lambda: on_digits(one_hidden_layer, n_pixels=4, classes=(3,)), "name two or more"),
+    "network, absent class": (lambda: on_digits(one_hidden_layer, n_pixels=4, classes=(3, 11)), "class 11 has no"),
+}
+
+
+@pytest.mark.parametrize(("build", "match"), REFUSED.values(), ids=REFUSED)
+def test_sizes_that_do_not_fit_are_refused(build, match):
+    with pytest.raises(InputError, match=match) as caught:
+        build()
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "module", [softmax_regression, one_vs_rest_logistic, one_hidden_layer], ids=lambda m: m.__name__
+)
+def test_labels_that_do_not_match_are_refused(module):
+    images, labels = digits(20, 4)
     with pytest.raises(InputError, match="19 labels"):
-        softmax_regression.build(2, seed=0, images=images, labels=labels[:-1])
-    with pytest.raises(InputError, match="21 parts"):
-        softmax_regression.build(21, seed=0, images=images, labels=labels)
-    with pytest.raises(InputError, match="30 of them"):
-        softmax_regression.build(2, seed=0, images=images, labels=labels, n_samples=30)
-    with pytest.raises(InputError, match="to 10"):
-        softmax_regression.build(2, seed=0, images=images, labels=labels + 1)
-    with pytest.raises(InputError, match="l2 = -1"):
-        softmax_regression.build(2, seed=0, images=images, labels=labels, l2=-1)
+        module.build(2, seed=0, images=images, labels=labels[:-1])
+    if module is not one_hidden_layer:  # which keeps the classes it is asked for
+        with pytest.raises(InputError, match="to 10"):
+            module.build(2, seed=0, images=images, labels=labels + 1)

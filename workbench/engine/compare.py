@@ -13,6 +13,7 @@ from workbench.core.errors import InputError
 from workbench.core.types import DelayModel, FloatArray, Problem, Trajectory
 from workbench.engine.loop import WAIT_FOR_ALL, ConstantStep, GridStep, simulate
 from workbench.engine.parallel import run_jobs
+from workbench.problems.regularity import curvature_at
 
 STEP_GRID = tuple(np.geomspace(0.01, 30, 10).tolist())  # multiples of 1/smoothness
 REFINEMENT = (-2 / 3, -1 / 3, 1 / 3, 2 / 3)  # steps tried around a method's best one, in powers of the grid's ratio
@@ -140,21 +141,20 @@ def compare(
 
     Parameters
     ----------
-    step_grid : multiples of 1/smoothness, ascending, geometrically spaced, at least 2
+    step_grid : multiples of 1/smoothness, ascending, geometrically spaced, at least 2; of the inverse curvature at
+        the start where the problem claims no smoothness
     n_jobs : processes; the result does not depend on it
     progress : called with (stage, methods done, methods in all)
 
     Raises
     ------
-    InputError : two codes of one family, a bad grid, a problem that claims no smoothness
+    InputError : two codes of one family, a bad grid, a problem that is flat at the start and claims no smoothness
     """
     candidates: list[GradientCode | None] = [*codes, *([None] if reference else [])]
     names = [WAIT_FOR_ALL if code is None else code.family for code in candidates]
     if len(set(names)) < len(names) or not names:
         raise InputError(f"methods {', '.join(names) or '(none)'}: give at least one, each family once")
-    if problem.regularity.smoothness is None:
-        raise InputError(f"problem {problem.name} claims no smoothness: step sizes have no unit")
-    grid = np.asarray(step_grid, float) / problem.regularity.smoothness  # (G,)
+    grid = np.asarray(step_grid, float) / _curvature(problem)  # (G,)
     if len(grid) < 2 or pilot_runs < 1 or not (grid[0] > 0 and np.all(np.diff(grid) > 0)):
         raise InputError(f"step_grid {list(step_grid)}, pilot_runs {pilot_runs}: at least 2 ascending steps, 1 run")
     setting = _Setting(problem, delay, deadline_s, n_iters, seed)
@@ -201,6 +201,14 @@ def compare(
             )
         )
     )
+
+
+def _curvature(problem: Problem) -> float:
+    """Return the smoothness, or the curvature at the start: a step size's unit is its inverse."""
+    curvature = problem.regularity.smoothness or curvature_at(problem, problem.initial())
+    if not 0 < curvature < np.inf:
+        raise InputError(f"problem {problem.name} is flat at its start and claims no smoothness: steps have no unit")
+    return curvature
 
 
 def mean_band(

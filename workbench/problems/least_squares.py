@@ -1,15 +1,15 @@
-"""Least squares on synthetic data whose spectrum is set exactly."""
+"""Least squares on synthetic data: with a spectrum that is set exactly, or drawn as in two of the papers."""
 
 from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
-from scipy.sparse import csr_array
 
 from workbench.core.blocks import in_run_blocks
 from workbench.core.errors import InputError
 from workbench.core.streams import stream
-from workbench.core.types import FloatArray, Regularity
+from workbench.core.types import FloatArray, IntArray, Regularity
+from workbench.problems.products import mixed_products, part_products
 
 RUN_BLOCK = 16
 
@@ -20,11 +20,13 @@ class LeastSquares:
 
     design : A_j, shape (P, N/P, D)
     target : b_j, shape (P, N/P)
+    start : the common starting point, shape (D,)
     """
 
     name: ClassVar[str] = "least_squares"
     design: FloatArray
     target: FloatArray
+    start: FloatArray
     regularity: Regularity
 
     @property
@@ -38,43 +40,50 @@ class LeastSquares:
         return int(self.design.shape[2])
 
     def initial(self) -> FloatArray:
-        """Start at the origin, shape (D,)."""
-        return np.zeros(self.dim)
+        """The common starting point, shape (D,)."""
+        return self.start
 
     def loss(self, x: FloatArray) -> FloatArray:
         """F at iterates (R, D), shape (R,)."""
 
         def block_loss(block: FloatArray) -> FloatArray:
-            return np.asarray(np.square(self._residuals(block)).sum(axis=(0, 2)) / 2)
+            by_part = self._residuals(block).reshape(len(block), self.n_parts, -1).swapaxes(0, 1)  # (P, runs, N/P)
+            return np.asarray(np.square(by_part).sum(axis=(0, 2)) / 2)
 
         return in_run_blocks(block_loss, x, RUN_BLOCK)
 
     def part_grads(self, x: FloatArray) -> FloatArray:
         """∇f_j = A_jᵀ(A_j x − b_j) at iterates (R, D), shape (R, P, D)."""
-        return in_run_blocks(lambda block: self._part_grads(block).swapaxes(0, 1), x, RUN_BLOCK)
+
+        def block_grads(block: FloatArray) -> FloatArray:
+            return part_products(self._residuals(block), self._rows, self._starts).swapaxes(0, 1)
+
+        return in_run_blocks(block_grads, x, RUN_BLOCK)
 
     def encoded_grads(self, x: FloatArray, encode: FloatArray) -> FloatArray:
         """Messages Σ_j encode[w, j] ∇f_j(x), iterates (R, D) and encode (W, P), shape (R, W, D).
 
-        The part gradients exist for one block of runs at a time: two products with the data cost less than
-        one with the W encoded Hessians.
+        Two products with the data cost less than one with the W encoded Hessians.
         """
-        mix = csr_array(encode)  # (W, P)
 
         def block_messages(block: FloatArray) -> FloatArray:
-            grads = self._part_grads(block)  # (P, runs, D)
-            mixed = np.asarray(mix @ grads.reshape(self.n_parts, -1))  # (W, runs D)
-            return mixed.reshape(-1, *grads.shape[1:]).swapaxes(0, 1)
+            return mixed_products(self._residuals(block), self._rows, self._starts, encode).swapaxes(0, 1)
 
         return in_run_blocks(block_messages, x, RUN_BLOCK)
 
-    def _residuals(self, block: FloatArray) -> FloatArray:
-        rows = self.design.reshape(-1, self.dim)  # (N, D)
-        fitted = (block @ rows.T).reshape(len(block), self.n_parts, -1)  # (runs, P, N/P)
-        return np.asarray((fitted - self.target).swapaxes(0, 1))  # (P, runs, N/P)
+    @property
+    def _rows(self) -> FloatArray:
+        """All samples, shape (N, D)."""
+        return self.design.reshape(-1, self.dim)
 
-    def _part_grads(self, block: FloatArray) -> FloatArray:
-        return np.asarray(self._residuals(block) @ self.design)  # (P, runs, D)
+    @property
+    def _starts(self) -> IntArray:
+        """First sample of each part, and N, shape (P+1,)."""
+        return np.asarray(np.arange(self.n_parts + 1) * self.design.shape[1])
+
+    def _residuals(self, block: FloatArray) -> FloatArray:
+        """A x − b of all samples, shape (runs, N)."""
+        return np.asarray(block @ self._rows.T - self.target.ravel())
 
 
 def build(
@@ -119,7 +128,76 @@ def build(
     row_size = np.sqrt(np.square(design).sum() / (n_samples * dim))
     target = np.einsum("pnd,pd->pn", parts, own)  # (P, N/P)
     target += noise * row_size * rng.standard_normal(target.shape)
-    optimum = np.linalg.lstsq(design, target.ravel(), rcond=None)[0]  # (D,)
+    return _measured(parts, target, np.zeros(dim))
+
+
+def onebit_gc(n_parts: int, *, seed: int, dim: int = 100, n_samples: int = 1000, average: bool = False) -> LeastSquares:
+    """Draw the linear regression of [onebit_gc, Section V-A], start included.
+
+    Features are normal with variance 100, the true weights and the noise of the labels with variance 1 (27); so
+    is the start. The paper's (28) has the true weights where the iterate is meant.
+
+    Parameters
+    ----------
+    n_parts : P, a divisor of N; the paper's parts are single samples
+    average : divide the loss by N; the paper's is the sum (28)
+
+    Raises
+    ------
+    InputError : sizes that do not fit together
+    """
+    _check_sizes(n_parts, dim, n_samples)
+    rng = stream(seed, "problem/least_squares/onebit_gc")
+    features = 10 * rng.standard_normal((n_samples, dim))  # (N, D)
+    labels = features @ rng.standard_normal(dim) + rng.standard_normal(n_samples)  # eq. 27, (N,)
+    return _regression(n_parts, features, labels, rng.standard_normal(dim), average=average)
+
+
+def fastest_k(n_parts: int, *, seed: int, dim: int = 100, n_samples: int = 2000, average: bool = True) -> LeastSquares:
+    """Draw the linear regression of [fastest_k, Section V-A]; the start is the origin.
+
+    Features are uniform on {1, ..., 10}, the true weights on {1, ..., 100}, the labels normal around their
+    product with variance 1.
+
+    Parameters
+    ----------
+    n_parts : P, a divisor of N; the paper has one for each of 50 workers
+    average : divide the loss by N. The paper prints the sum, for which its step 0.0005 is about 1500 times too
+        large: the features' mean alone makes λ_max about 30 D N. For the mean, the step is about 1.5/λ_max
+
+    Raises
+    ------
+    InputError : sizes that do not fit together
+    """
+    _check_sizes(n_parts, dim, n_samples)
+    rng = stream(seed, "problem/least_squares/fastest_k")
+    features = rng.integers(1, 10, (n_samples, dim), endpoint=True).astype(float)  # (N, D)
+    weights = rng.integers(1, 100, dim, endpoint=True)  # (D,)
+    labels = features @ weights + rng.standard_normal(n_samples)  # (N,)
+    return _regression(n_parts, features, labels, np.zeros(dim), average=average)
+
+
+def _check_sizes(n_parts: int, dim: int, n_samples: int) -> None:
+    """Refuse parts that cannot be of one size, and samples too few for an optimum."""
+    if n_parts < 1 or dim < 1:
+        raise InputError(f"n_parts = {n_parts}, dim = {dim}: neither may be below 1")
+    if n_samples % n_parts or n_samples < dim:
+        raise InputError(f"n_samples = {n_samples}: give a multiple of {n_parts} parts, at least dim = {dim}")
+
+
+def _regression(
+    n_parts: int, features: FloatArray, labels: FloatArray, start: FloatArray, *, average: bool
+) -> LeastSquares:
+    """Cut samples (N, D) with labels (N,) into parts, for the sum or the mean of their losses."""
+    share = 1 / np.sqrt(len(labels)) if average else 1.0
+    design = (share * features).reshape(n_parts, -1, features.shape[1])  # (P, N/P, D)
+    return _measured(design, (share * labels).reshape(n_parts, -1), start)
+
+
+def _measured(parts: FloatArray, target: FloatArray, start: FloatArray) -> LeastSquares:
+    """Measure the constants of the loss on parts (P, N/P, D) with targets (P, N/P)."""
+    design = parts.reshape(-1, parts.shape[2])  # (N, D)
+    optimum = np.asarray(np.linalg.lstsq(design, target.ravel(), rcond=None)[0])  # (D,)
     measured = np.linalg.eigvalsh(design.T @ design)  # (D,), ascending
     regularity = Regularity(
         strong_convexity=float(measured[0]),
@@ -127,4 +205,4 @@ def build(
         optimum=optimum,
         optimal_loss=float(np.square(design @ optimum - target.ravel()).sum() / 2),
     )
-    return LeastSquares(parts, target, regularity)
+    return LeastSquares(parts, target, start, regularity)

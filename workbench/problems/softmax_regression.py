@@ -1,22 +1,22 @@
 """Softmax regression with ten classes on images."""
 
-from dataclasses import dataclass
-from typing import ClassVar, Literal
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import ClassVar
 
 import numpy as np
-import numpy.typing as npt
-from scipy.sparse import csr_array
 
 from workbench.core.blocks import in_run_blocks
 from workbench.core.errors import InputError
 from workbench.core.streams import stream
 from workbench.core.types import FloatArray, IntArray, Regularity
+from workbench.problems.cross_entropy import log_softmax, mean_slope, of_own_class
+from workbench.problems.products import mixed_products, part_products
+from workbench.problems.regularity import FLATTEST, inverse_of_gram, minimise
+from workbench.problems.samples import N_DIGITS, Floats, Precision, deal, in_precision, with_bias
 
 DATASET = "mnist"
-N_CLASSES = 10
 RUN_BLOCK = 5
-
-Floats = npt.NDArray[np.floating]
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class SoftmaxRegression:
     @property
     def dim(self) -> int:
         """D."""
-        return N_CLASSES * int(self.features.shape[1])
+        return N_DIGITS * int(self.features.shape[1])
 
     def initial(self) -> FloatArray:
         """Start at the origin, where every class is as likely, shape (D,)."""
@@ -55,53 +55,42 @@ class SoftmaxRegression:
         """F at iterates (R, D), shape (R,)."""
 
         def block_loss(block: FloatArray) -> FloatArray:
-            _, own = self._log_softmax(block)  # (runs, N)
+            own = of_own_class(log_softmax(self._scores(block)), self.labels)  # (runs, N)
             return np.asarray(-own.mean(axis=1, dtype=np.float64))
 
         return np.asarray(in_run_blocks(block_loss, x, RUN_BLOCK) + self.l2 / 2 * np.square(x).sum(axis=1))
 
     def part_grads(self, x: FloatArray) -> FloatArray:
         """Gradient of every part at iterates (R, D), shape (R, P, D)."""
-        grads = in_run_blocks(lambda block: self._part_grads(block).swapaxes(0, 1), x, RUN_BLOCK)  # (R, P, D)
+
+        def block_grads(block: FloatArray) -> Floats:
+            grads = part_products(self._slopes(block), self.features, self.starts)  # (P, runs classes, 785)
+            return grads.reshape(self.n_parts, len(block), self.dim).swapaxes(0, 1)
+
+        grads = in_run_blocks(block_grads, x, RUN_BLOCK)  # (R, P, D)
         grads += (self.l2 / self.n_parts) * x[:, None, :]
         return grads
 
     def encoded_grads(self, x: FloatArray, encode: FloatArray) -> FloatArray:
-        """Messages Σ_j encode[w, j] ∇f_j(x), iterates (R, D) and encode (W, P), shape (R, W, D).
+        """Messages Σ_j encode[w, j] ∇f_j(x), iterates (R, D) and encode (W, P), shape (R, W, D)."""
 
-        Part gradients exist for one block of runs at a time, so that a part held by several workers is
-        computed once.
-        """
-        mix = csr_array(encode, dtype=self.features.dtype)  # (W, P)
-
-        def block_messages(block: FloatArray) -> FloatArray:
-            mixed = mix @ self._part_grads(block).reshape(self.n_parts, -1)  # (W, runs D)
-            return np.asarray(mixed).reshape(-1, len(block), self.dim).swapaxes(0, 1)
+        def block_messages(block: FloatArray) -> Floats:
+            mixed = mixed_products(self._slopes(block), self.features, self.starts, encode)  # (W, runs classes, 785)
+            return mixed.reshape(len(encode), len(block), self.dim).swapaxes(0, 1)
 
         messages = in_run_blocks(block_messages, x, RUN_BLOCK)  # (R, W, D)
         if self.l2:
             messages += (self.l2 / self.n_parts) * encode.sum(axis=1)[:, None] * x[:, None, :]
         return messages
 
-    def _log_softmax(self, block: FloatArray) -> tuple[Floats, Floats]:
-        """Log-probabilities of all classes (runs, classes, N), and of the samples' own class (runs, N)."""
+    def _scores(self, block: FloatArray) -> Floats:
+        """Scores of all classes, shape (runs, classes, N)."""
         weights = block.astype(self.features.dtype).reshape(-1, self.features.shape[1])  # (runs classes, 785)
-        scores = (weights @ self.features.T).reshape(len(block), N_CLASSES, -1)  # (runs, classes, N)
-        scores -= scores.max(axis=1, keepdims=True)
-        scores -= np.log(np.exp(scores).sum(axis=1, keepdims=True))
-        return scores, scores[:, self.labels, np.arange(len(self.labels))]
+        return (weights @ self.features.T).reshape(len(block), N_DIGITS, -1)
 
-    def _part_grads(self, block: FloatArray) -> Floats:
-        """Cross-entropy's part gradients, shape (P, runs, D)."""
-        scores, _ = self._log_softmax(block)
-        excess = np.exp(scores, out=scores)  # (runs, classes, N)
-        excess[:, self.labels, np.arange(len(self.labels))] -= 1
-        excess /= len(self.labels)
-        flat = excess.reshape(-1, len(self.labels))  # (runs classes, N)
-        grads = np.empty((self.n_parts, len(flat), self.features.shape[1]), self.features.dtype)
-        for part, (start, stop) in enumerate(zip(self.starts[:-1], self.starts[1:], strict=True)):
-            np.matmul(flat[:, start:stop], self.features[start:stop], out=grads[part])
-        return grads.reshape(self.n_parts, len(block), self.dim)
+    def _slopes(self, block: FloatArray) -> Floats:
+        """Derivative of the mean cross-entropy in the scores, shape (runs classes, N)."""
+        return mean_slope(log_softmax(self._scores(block)), self.labels).reshape(-1, len(self.labels))
 
 
 def build(
@@ -113,7 +102,7 @@ def build(
     n_samples: int | None = None,
     l2: float = 0.01,
     by_label: bool = False,
-    precision: Literal["single", "double"] = "single",
+    precision: Precision = "single",
 ) -> SoftmaxRegression:
     """Centre the pixels, deal the samples to parts at random or sorted by label, and measure the smoothness.
 
@@ -132,24 +121,44 @@ def build(
     ------
     InputError : fewer samples than parts, labels that do not match, negative l2
     """
-    n_samples = len(images) if n_samples is None else n_samples
-    if len(images) != len(labels) or not 1 <= n_parts <= n_samples <= len(images):
-        sizes = f"{len(images)} images, {len(labels)} labels, {n_samples} of them for {n_parts} parts"
-        raise InputError(f"{sizes}: every image needs a label, every part a sample, and no sample serves twice")
-    if labels.min() < 0 or labels.max() >= N_CLASSES:
-        raise InputError(f"labels from {labels.min()} to {labels.max()}: they must be digits 0 to 9")
     if l2 < 0:
         raise InputError(f"l2 = {l2:g}: it must not be negative")
-    order = stream(seed, "problem/softmax_regression").permutation(len(labels))[:n_samples]  # (N,)
-    if by_label:
-        order = order[np.argsort(labels[order], kind="stable")]
-    pixels = images[order]  # (N, 784)
-    features = np.column_stack([pixels - pixels.mean(axis=0), np.ones(n_samples)])  # (N, 785)
-    largest = np.linalg.eigvalsh(features.T @ features / n_samples)[-1]
-    return SoftmaxRegression(
-        features.astype(np.float32 if precision == "single" else np.float64),
-        labels[order].astype(np.int64),
-        np.linspace(0, n_samples, n_parts + 1).astype(np.int64),
-        l2,
-        Regularity(strong_convexity=l2 or None, smoothness=float(largest / 2 + l2)),
-    )
+    rng = stream(seed, "problem/softmax_regression")
+    pixels, digits, starts = deal(images, labels, n_parts, n_samples=n_samples, by_label=by_label, rng=rng)
+    features = with_bias(pixels)  # (N, 785)
+    stored = in_precision(features, precision)
+    largest = np.linalg.eigvalsh(features.T @ features / len(digits))[-1]
+    smoothness = float(largest / 2 + l2)
+    reg = Regularity(l2 or None, smoothness)
+    if l2 >= FLATTEST * smoothness:
+        reg = _with_optimum(reg, stored.astype(np.float64), digits, l2)
+    return SoftmaxRegression(stored, digits, starts, l2, reg)
+
+
+def _with_optimum(reg: Regularity, features: FloatArray, labels: IntArray, l2: float) -> Regularity:
+    """Add where the loss is least, and how small it is there, if Newton's method gets there."""
+    n_samples, width = features.shape
+
+    def log_prob(x: FloatArray) -> FloatArray:
+        return np.asarray(log_softmax(x.reshape(1, N_DIGITS, width) @ features.T), np.float64)  # (1, classes, N)
+
+    def gradient(x: FloatArray) -> FloatArray:
+        return np.asarray((mean_slope(log_prob(x), labels)[0] @ features).ravel() + l2 * x)
+
+    def hessian_at(x: FloatArray) -> Callable[[FloatArray], FloatArray]:
+        prob = np.exp(log_prob(x)[0])  # (classes, N)
+
+        def product(v: FloatArray) -> FloatArray:
+            moved = prob * (v.reshape(N_DIGITS, width) @ features.T)  # (classes, N)
+            moved -= prob * moved.sum(axis=0)
+            return np.asarray((moved @ features).ravel() / n_samples + l2 * v)
+
+        return product
+
+    # Most samples end up with one likely class, where the curvature is well below 1/2.
+    precondition = inverse_of_gram(features.T @ features / (50 * n_samples), l2, N_DIGITS)
+    optimum = minimise(gradient, hessian_at, precondition, dim=N_DIGITS * width, strong_convexity=l2)
+    if optimum is None:
+        return reg
+    least = l2 / 2 * np.square(optimum).sum() - of_own_class(log_prob(optimum), labels).mean()
+    return replace(reg, optimum=optimum, optimal_loss=float(least))
