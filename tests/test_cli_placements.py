@@ -39,8 +39,9 @@ def test_without_arguments_every_placement_is_listed(run):
     for name, module in placements().items():
         section = re.search(rf"^{name}  (.*)$\n(.*)$", out, re.MULTILINE)
         assert section[1] == module.__doc__.partition("\n")[0]
-        assert (section[2] == "any sizes") != hasattr(module, "sizes")
-    assert re.search(r"^ +13 +13 +4 +4 +1 PG\(2,3\) *$", out, re.MULTILINE)
+        assert (section[2] == getattr(module, "SIZES", None)) != hasattr(module, "sizes")
+        assert ":math:" not in section[1]
+    assert re.search(r"^ +13 +13 +4 +4 +4 +1 PG\(2,3\) *$", out, re.MULTILINE)
     assert "…" not in out
 
 
@@ -53,12 +54,13 @@ def test_the_list_as_json_is_measured(run):
         module = placements()[name]
         if each["sizes"] is None:
             assert not hasattr(module, "sizes")
+            assert each["for"] == module.SIZES
             continue
         assert [row["workers"] for row in each["sizes"]] == [size.n_workers for size in module.sizes(16)]
     fano = listed["projective_plane"]["sizes"][0]
     three = {"least": 3, "most": 3}
     assert fano == {
-        "workers": 7, "parts": 7, "replication": three, "load": three, "overlap": {"least": 1, "most": 1},
+        "workers": 7, "parts": 7, "replication": 3, "copies": three, "load": three, "overlap": {"least": 1, "most": 1},
         "construction": "PG(2,2)",
     }  # fmt: skip
     assert listed["expander_paley"]["sizes"][0]["parts"] is None
@@ -67,7 +69,7 @@ def test_the_list_as_json_is_measured(run):
 def test_one_name_lists_its_own_sizes(run):
     _, out, _ = run("affine_plane", "--json", "--most-workers", 10)
     found = [
-        (row["workers"], row["parts"], row["replication"]["most"], row["load"]["most"])
+        (row["workers"], row["parts"], row["replication"], row["load"]["most"])
         for row in json.loads(out)["affine_plane"]["sizes"]
     ]
     assert found == [(4, 6, 2, 3), (6, 4, 3, 2), (9, 12, 3, 4)]
@@ -116,11 +118,11 @@ def test_an_expander_reports_the_gap_of_the_graph_it_placed(run):
 def test_a_certificate_for_people(run):
     code, out, err = run("nearly_balanced", *of(13, 13, 4))
     assert (code, err) == (0, "")
-    assert re.search(r"^nearly_balanced: 13 workers, 13 parts$", out, re.MULTILINE)
+    assert re.search(r"^nearly_balanced: 13 workers, 13 parts, replication 4$", out, re.MULTILINE)
     assert re.search(r"replication  4 \(workers for each part\)", out)
     assert re.search(r"load +4 \(parts on each worker\), 52 pairs in all", out)
     assert re.search(r"deviation  rms 0\.2308, largest 0\.2308", out)
-    assert re.search(r"no less    rms 0\.2308 \(Welch\), 0\.2308 \(integers\), 1 times the better bound", out)
+    assert re.search(r"no less    rms 0\.2308 \(Welch\), 0\.2308 \(integers\), attained", out)
     assert "exactly pair-wise balanced" in run("pair_wise_balanced", *of(16, 13, 4))[1]
     assert "overlap" not in run("cyclic", *of(3, 1, 2))[1]
 
@@ -130,6 +132,10 @@ MISTAKES = {
     "sizes without a name": (of(3, 3, 1), "name it, one of affine_plane, "),
     "one size": (("cyclic", "--workers", 3), "give --workers, --parts and --replication together"),
     "no such size": (("projective_plane", *of(8, 8, 3)), "q a prime power.*: the nearest has 7 workers, 7 parts"),
+    "too many parts": (("affine_plane", *of(9, 13, 3)), r"\(at most 12 parts there\)"),
+    "two parts": (("pair_wise_balanced", *of(100, 2, 15)), "would share .* workers.: the nearest has replication 10$"),
+    "no known matrix": (("hadamard_design", *of(92, 92, 46)), "a matrix of order 4t from Sylvester, Paley or products"),
+    "no gap": (("expander_random", *of(5000, 100, 2)), "take a degree of at least 3"),
     "impossible": (("pair_wise_balanced", *of(8, 9, 4)), "impossible: their centred vectors"),
     "too many copies": (("cyclic", *of(3, 3, 4)), "replication 4 with 3 workers: take 1 to 3"),
     "disjoint": (("disjoint", *of(3, 3, 2)), "a disjoint placement holds every part once"),

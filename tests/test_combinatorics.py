@@ -194,7 +194,7 @@ def test_margulis_graphs_are_8_regular_and_expand(side):
     np.testing.assert_array_equal(a, by_hand + by_hand.T)
 
 
-@pytest.mark.parametrize(("n_vertices", "degree"), [(4, 3), (6, 3), (9, 2), (20, 5), (64, 8), (101, 10), (400, 3)])
+@pytest.mark.parametrize(("n_vertices", "degree"), [(4, 3), (6, 3), (9, 6), (20, 5), (64, 8), (101, 10), (400, 3)])
 def test_random_regular_graphs_are_nearly_ramanujan(n_vertices, degree):
     graph = expanders.random_regular(n_vertices, degree, rng=np.random.default_rng(5))
     a = graph.toarray()
@@ -208,9 +208,9 @@ def test_random_regular_graphs_are_nearly_ramanujan(n_vertices, degree):
     assert values[-2] < degree
 
 
-@pytest.mark.parametrize(("n_vertices", "degree"), [(9, 2), (20, 3)])
+@pytest.mark.parametrize(("n_vertices", "degree"), [(12, 3), (20, 3)])
 def test_of_draws_that_are_all_too_poor_the_best_is_returned(n_vertices, degree, monkeypatch):
-    """Nine vertices of degree 2 are often several cycles, without a gap."""
+    """Small graphs of degree 3 differ much in their gaps."""
     monkeypatch.setattr(expanders, "NEAR_RAMANUJAN", 0)
     graph = expanders.random_regular(n_vertices, degree, rng=np.random.default_rng(2))
     rng, second = np.random.default_rng(2), []
@@ -236,7 +236,7 @@ NO_GRAPH = {
     "degree of Margulis": (expanders.margulis, 9, 4, "has degree 8, not 4"),
     "odd product": (expanders.random_regular, 9, 3, "their product even"),
     "too dense": (expanders.random_regular, 5, 5, "take a degree below the vertices"),
-    "matching": (expanders.random_regular, 8, 1, "spectral gap in 20 draws: take a degree of at least 3"),
+    "matching": (expanders.random_regular, 8, 1, "no lasting spectral gap: take a degree of at least 3"),
     "even cycle": (expanders.random_regular, 8, 2, "take a degree of at least 3"),
 }
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from workbench.cli.options import SEED
 from workbench.codes.code import MAX_WORKERS
-from workbench.codes.placement import Balance, Placement, Size
+from workbench.codes.placement import Balance, Placement, Size, check_replication
 from workbench.combinatorics.expanders import second_eigenvalue
 from workbench.core import catalogue
 from workbench.core.errors import InputError
@@ -34,11 +34,16 @@ class Span:
 
 @dataclass(frozen=True)
 class Row:
-    """One size at which a placement exists, measured; parts is None where any number will do."""
+    """One size at which a placement exists, what to ask for and what comes of it.
+
+    parts : the most there can be, None where any number will do
+    copies, load, overlap : measured
+    """
 
     workers: int
     parts: int | None
-    replication: Span
+    replication: int
+    copies: Span
     load: Span
     overlap: Span
     construction: str
@@ -55,8 +60,8 @@ class Expansion:
 
 @click.command()
 @click.argument("name", required=False)
-@click.option("--workers", "n_workers", type=COUNTED, help="W.")
-@click.option("--parts", "n_parts", type=COUNTED, help="P.")
+@click.option("--workers", "n_workers", type=COUNTED, help="W, number of workers.")
+@click.option("--parts", "n_parts", type=COUNTED, help="P, number of parts.")
 @click.option("--replication", type=COUNTED, help="Workers that hold a part; on average, or at most, for some.")
 @click.option("--most-workers", type=LISTED, default=32, show_default=True, help="List sizes up to this.")
 @click.option("--seed", type=SEED, default=0, show_default=True, help="Of random placements.")
@@ -80,6 +85,7 @@ def command(
         raise InputError("a placement has three sizes: give --workers, --parts and --replication together")
     if name is None:
         raise InputError(f"sizes are for one placement: name it, one of {', '.join(known)}")
+    check_replication(n_workers, replication)
     draws = f"placement/{name}"
     placement = modules[name].place(n_workers, n_parts, replication, rng=stream(seed, draws))
     expansion = None
@@ -90,7 +96,7 @@ def command(
     if as_json:
         click.echo(msgspec.json.encode({"placement": name, "seed": seed, **_as_object(placement, expansion)}))
     else:
-        click.echo(f"{name}: {n_workers} workers, {n_parts} parts")
+        click.echo(f"{name}: {n_workers} workers, {n_parts} parts, replication {replication}")
         _show(placement, expansion)
 
 
@@ -102,7 +108,10 @@ def _list(modules: dict[str, ModuleType], most_workers: int, as_json: bool) -> N
     rows = {name: _rows(module, most_workers) for name, module in modules.items()}
     summaries = {name: (module.__doc__ or "").partition("\n")[0] for name, module in modules.items()}
     if as_json:
-        listed = {name: {"summary": summaries[name], "sizes": rows[name]} for name in modules}
+        listed = {
+            name: {"summary": summaries[name], "sizes": rows[name], "for": getattr(module, "SIZES", None)}
+            for name, module in modules.items()
+        }
         click.echo(msgspec.json.encode(listed))
         return
     from rich.console import Console
@@ -113,18 +122,19 @@ def _list(modules: dict[str, ModuleType], most_workers: int, as_json: bool) -> N
         console.print(name, style="bold", end="")
         console.print(f"  {summaries[name]}")
         if found is None:
-            console.print("any sizes\n")
+            console.print(f"{modules[name].SIZES}\n")
             continue
         table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0))
-        for heading in ("workers", "parts", "replication", "load", "overlap", "construction"):
+        for heading in ("workers", "parts ≤", "replication", "copies", "load", "overlap", "construction"):
             last = heading == "construction"
             table.add_column(heading, justify="left" if last else "right", no_wrap=not last)
         for row in found:
             parts = "any" if row.parts is None else str(row.parts)
-            spans = map(str, (row.replication, row.load, row.overlap))
+            spans = map(str, (row.replication, row.copies, row.load, row.overlap))
             table.add_row(str(row.workers), parts, *spans, row.construction)
-        console.print(table)
-        console.print(f"and more beyond {most_workers} workers\n")
+        if found:
+            console.print(table)
+        console.print(f"{'and more' if found else 'only'} beyond {most_workers} workers\n")
 
 
 def _rows(module: ModuleType, most_workers: int) -> list[Row] | None:
@@ -137,7 +147,7 @@ def _row(size: Size) -> Row:
     holds = size.holds()  # (W, P)
     overlap = (holds.T @ holds)[np.triu_indices(holds.shape[1], 1)]
     copies, load = _span(holds.sum(axis=0)), _span(holds.sum(axis=1))
-    return Row(size.n_workers, size.n_parts, copies, load, _span(overlap), size.construction)
+    return Row(size.n_workers, size.n_parts, size.replication, copies, load, _span(overlap), size.construction)
 
 
 def _span(values: IntArray) -> Span:
@@ -188,6 +198,6 @@ def _show_balance(balance: Balance) -> None:
         click.echo("    exactly pair-wise balanced")
         return
     ratio = _ratio(balance)
-    times = "" if ratio is None else f", {ratio:.4g} times the better bound"
+    times = "" if ratio is None else ", attained" if ratio < 1 + ROUNDING else f"; {ratio:.4g} times the larger one"
     click.echo(f"    deviation  rms {balance.rms:.4g}, largest {balance.worst:.4g}")
     click.echo(f"    no less    rms {balance.welch:.4g} (Welch), {balance.integral:.4g} (integers){times}")

@@ -152,6 +152,7 @@ def place_known(
     n_parts: int,
     replication: int,
     *,
+    takes: str | None = None,
     why_not: str | None = None,
 ) -> Placement:
     """Build the placement of fixed sizes that was asked for, or say what is nearest to it.
@@ -160,22 +161,32 @@ def place_known(
     ----------
     name : of the placement, as the message calls it
     sizes : gives those that exist with at most so many workers
-    why_not : what makes other sizes impossible, a clause for the message
+    takes : which sizes there are, a clause for the message where the workers and the replication do not fit
+    why_not : what stands against just this size, if that is known
 
     Raises
     ------
     InputError : it does not exist: why, and the nearest that does
     """
-    size = find_size(name, sizes(REACH * (n_workers + 2)), n_workers, n_parts, replication, why_not=why_not)
+    size = find_size(
+        name, sizes(REACH * (n_workers + 2)), n_workers, n_parts, replication, why_not=why_not, takes=takes
+    )
     columns = np.arange(n_parts) if size.n_parts is not None else group_of_part(n_parts, n_workers)
     worker, part = np.nonzero(size.holds()[:, columns])
     return Placement.of_pairs(worker, part, n_workers, n_parts)
 
 
 def find_size(
-    name: str, sizes: Iterable[Size], n_workers: int, n_parts: int, replication: int, *, why_not: str | None = None
+    name: str,
+    sizes: Iterable[Size],
+    n_workers: int,
+    n_parts: int,
+    replication: int,
+    *,
+    takes: str | None = None,
+    why_not: str | None = None,
 ) -> Size:
-    """Return the size that was asked for, or say what is nearest to it.
+    """Return the size that was asked for, or say what is nearest to it; parameters as `place_known`.
 
     Raises
     ------
@@ -193,5 +204,7 @@ def find_size(
         return float(np.abs(ratios).sum()) + missing
 
     asked = f"no {name} with {n_workers} workers, {n_parts} parts and replication {replication}"
-    reason = f" ({why_not})" if why_not else ""
+    at_size = [size.n_parts or 0 for size in known if (size.n_workers, size.replication) == (n_workers, replication)]
+    obstacle = why_not or (f"at most {max(at_size)} parts there" if at_size else takes)
+    reason = f" ({obstacle})" if obstacle else ""
     raise InputError(f"{asked}{reason}: the nearest has {min(known, key=distance)}")

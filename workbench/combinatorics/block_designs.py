@@ -118,17 +118,18 @@ def hadamard_3_designs(most: int) -> Iterator[BlockDesign]:
 
 def difference_sets(most: int) -> Iterator[BlockDesign]:
     """Yield the symmetric designs with a group that acts regularly, and their complements."""
-    for design in chain(singer(most), biquadratic_residues(most), twin_prime_powers(most)):
+    for design in chain(singer(most), quadratic_residues(most), biquadratic_residues(most), twin_prime_powers(most)):
         yield design
         yield design.complement
 
 
 def two_designs(most: int) -> Iterator[BlockDesign]:
     """Yield every 2-design built here with at most `most` points, and the complements."""
-    families = (projective_planes, affine_planes, singer, quadratic_residues, biquadratic_residues, twin_prime_powers)
-    for design in chain.from_iterable(family(most) for family in (*families, hadamard_2_designs, hadamard_3_designs)):
+    families = (projective_planes, affine_planes, hadamard_2_designs, hadamard_3_designs)
+    for design in chain.from_iterable(family(most) for family in families):
         yield design
         yield design.complement
+    yield from difference_sets(most)
 
 
 def orthogonal_array(q: int, dim: int) -> IntArray:

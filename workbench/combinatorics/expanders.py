@@ -59,6 +59,8 @@ def margulis(n_vertices: int, degree: int, *, rng: np.random.Generator | None = 
 def random_regular(n_vertices: int, degree: int, *, rng: np.random.Generator) -> sparse.csr_array:
     """Draw simple regular graphs until one is nearly Ramanujan; of many that are not, the best.
 
+    Above half the vertices it is what a random graph of the other degree leaves out, as that is quicker to draw.
+
     Raises
     ------
     InputError : no such graph exists, or none with a spectral gap was found
@@ -68,6 +70,13 @@ def random_regular(n_vertices: int, degree: int, *, rng: np.random.Generator) ->
             f"no simple graph with {n_vertices} vertices of degree {degree}: take a degree below the vertices, "
             "their product even"
         )
+    left_out = n_vertices - 1 - degree
+    if left_out < degree:
+        missing = nx.random_regular_graph(left_out, n_vertices, seed=int(rng.integers(2**32)))
+        everything = np.ones((n_vertices, n_vertices)) - np.eye(n_vertices)
+        return sparse.csr_array(everything - nx.to_numpy_array(missing, nodelist=range(n_vertices)))
+    if degree < 3:
+        raise InputError(f"graphs of degree {degree} have no lasting spectral gap: take a degree of at least 3")
     best, least = None, float(degree)
     for _ in range(ATTEMPTS):
         graph = nx.random_regular_graph(degree, n_vertices, seed=int(rng.integers(2**32)))

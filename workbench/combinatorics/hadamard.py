@@ -33,16 +33,6 @@ def orders(most: int) -> list[int]:
     return [order for order in range(1, most + 1) if _factors(order) is not None]
 
 
-def construction(order: int) -> str | None:
-    """Name where the matrix of this order comes from, or None where it does not."""
-    factors = _factors(order)
-    if factors is None:
-        return None
-    doubled = factors.count(2)
-    names = [f"Paley {'I' if _is_first(factor) else 'II'} of order {factor}" for factor in factors if factor > 2]
-    return " x ".join([*names, f"Sylvester of order {2**doubled}"] if doubled or not names else names)
-
-
 @cache
 def _factors(order: int) -> tuple[int, ...] | None:
     """Return orders of prime matrices with this product, as few as can be but powers of 2 all by 2, or None."""

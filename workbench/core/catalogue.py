@@ -31,7 +31,11 @@ def codes() -> dict[str, ModuleType]:
 
 
 def placements() -> dict[str, ModuleType]:
-    """Placements of parts on workers: modules with `place(n_workers, n_parts, replication, *, rng)`."""
+    """Placements of parts on workers: modules with `place(n_workers, n_parts, replication, *, rng)`.
+
+    Those of fixed sizes have `sizes(most_workers)`, the others say in `SIZES` what they take; of an expander
+    `adjacency(n_vertices, degree, *, rng)` is the graph.
+    """
     return entries("workbench.codes.placements", "place")
 
 

@@ -27,8 +27,8 @@ def place(n_workers: int, n_parts: int, replication: int, *, rng: np.random.Gene
     ------
     InputError : no such plane: the nearest
     """
-    reason = "it takes q² workers and replication q, or q² + q workers and replication q + 1, q a prime power"
-    return place_known("affine plane", sizes, n_workers, n_parts, replication, why_not=reason)
+    takes = "it takes q² workers and replication q, or q² + q workers and replication q + 1, q a prime power"
+    return place_known("affine plane", sizes, n_workers, n_parts, replication, takes=takes)
 
 
 def _lines_as_workers(plane: BlockDesign) -> Size:

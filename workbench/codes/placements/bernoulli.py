@@ -4,6 +4,8 @@ import numpy as np
 
 from workbench.codes.placement import Placement
 
+SIZES = "any workers and parts, any mean replication"
+
 
 def place(n_workers: int, n_parts: int, replication: int, *, rng: np.random.Generator) -> Placement:
     """Draw each pair with probability replication/W; a part may be left with nobody, as the law has it.

@@ -4,6 +4,8 @@ import numpy as np
 
 from workbench.codes.placement import Placement, check_replication, group_of_part
 
+SIZES = "any workers and parts, any replication"
+
 
 def place(n_workers: int, n_parts: int, replication: int, *, rng: np.random.Generator | None = None) -> Placement:
     """Give worker i the groups i, i + 1, ..., i + replication − 1 modulo W, where W contiguous groups share the parts.

@@ -1,7 +1,7 @@
 """Difference sets: part j is held by the workers j + d, d in a set whose differences are all equally frequent.
 
-Any two parts share equally many workers, which attains Welch's bound. Sets of Singer, of biquadratic residues and of
-twin prime powers, and the complements of all.
+Any two parts share equally many workers, which attains Welch's bound. Sets of Singer, of quadratic and biquadratic
+residues and of twin prime powers, and the complements of all.
 """
 
 import numpy as np
@@ -22,4 +22,5 @@ def place(n_workers: int, n_parts: int, replication: int, *, rng: np.random.Gene
     ------
     InputError : no set of this size in a group of this order: the nearest
     """
-    return place_known("difference set", sizes, n_workers, n_parts, replication)
+    takes = "none of Singer, of residues or of twin prime powers has this size"
+    return place_known("difference set", sizes, n_workers, n_parts, replication, takes=takes)

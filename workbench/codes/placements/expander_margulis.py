@@ -29,8 +29,8 @@ def place(n_workers: int, n_parts: int, replication: int, *, rng: np.random.Gene
     ------
     InputError : no such graph: the nearest
     """
-    reason = f"it takes a square number of workers from 9 on and replication {MARGULIS_DEGREE}"
-    return place_known("Margulis expander", sizes, n_workers, n_parts, replication, why_not=reason)
+    takes = f"it takes a square number of workers from 9 on and replication {MARGULIS_DEGREE}"
+    return place_known("Margulis expander", sizes, n_workers, n_parts, replication, takes=takes)
 
 
 def _holds(side: int) -> IntArray:

@@ -26,8 +26,8 @@ def place(n_workers: int, n_parts: int, replication: int, *, rng: np.random.Gene
     ------
     InputError : no such graph: the nearest
     """
-    reason = "it takes a prime power q ≡ 1 modulo 4 of workers and replication (q − 1)/2"
-    return place_known("Paley expander", sizes, n_workers, n_parts, replication, why_not=reason)
+    takes = "it takes a prime power q ≡ 1 modulo 4 of workers and replication (q − 1)/2"
+    return place_known("Paley expander", sizes, n_workers, n_parts, replication, takes=takes)
 
 
 def _holds(order: int) -> IntArray:

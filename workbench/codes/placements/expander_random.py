@@ -5,6 +5,8 @@ import numpy as np
 from workbench.codes.placement import Placement, check_replication, group_of_part
 from workbench.combinatorics.expanders import random_regular as adjacency
 
+SIZES = "any parts; replication 3 to W − 1, workers × replication even"
+
 
 def place(n_workers: int, n_parts: int, replication: int, *, rng: np.random.Generator) -> Placement:
     """Draw a graph on the workers, nearly Ramanujan where found; W contiguous groups share the parts.

@@ -4,6 +4,8 @@ import numpy as np
 
 from workbench.codes.placement import Placement, group_of_part
 
+SIZES = "any workers and parts, any replication"
+
 
 def place(n_workers: int, n_parts: int, replication: int, *, rng: np.random.Generator | None = None) -> Placement:
     """Form ⌊W/replication⌋ groups, at most one a part; where sizes do not divide they differ by one."""

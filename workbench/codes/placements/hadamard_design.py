@@ -23,5 +23,8 @@ def place(n_workers: int, n_parts: int, replication: int, *, rng: np.random.Gene
     ------
     InputError : no such design here: the nearest
     """
-    reason = "it takes 4t − 1 workers and replication 2t − 1 or 2t, or 4t workers and replication 2t"
-    return place_known("Hadamard design", sizes, n_workers, n_parts, replication, why_not=reason)
+    takes = (
+        "it takes 4t − 1 workers, t ≥ 2, and replication 2t − 1 or 2t, or 4t workers and replication 2t, and a matrix "
+        "of order 4t from Sylvester, Paley or products of theirs"
+    )
+    return place_known("Hadamard design", sizes, n_workers, n_parts, replication, takes=takes)

@@ -15,6 +15,8 @@ from workbench.core.types import IntArray
 
 MOST_SEARCHED = 1000  # workers or parts, beyond which the search would take longer than it is worth
 
+SIZES = "any workers and parts, any replication"
+
 
 def place(n_workers: int, n_parts: int, replication: int, *, rng: np.random.Generator) -> Placement:
     """Take the best of a greedy placement and the designs of this size, and even out its overlaps.
@@ -39,15 +41,18 @@ def place(n_workers: int, n_parts: int, replication: int, *, rng: np.random.Gene
 
 def _greedy(n_workers: int, n_parts: int, replication: int, rng: np.random.Generator) -> IntArray:
     """Give each part to `replication` workers: least loaded first, then least overlap, then at random, (W, P)."""
+    if replication == n_workers:
+        return np.ones((n_workers, n_parts), np.int64)
     holds = np.zeros((n_workers, n_parts), np.int64)
     shared = np.zeros((n_workers, n_workers))  # parts held by both workers of a pair; the load on the diagonal
     for part in rng.permutation(n_parts):
         chosen = np.zeros(n_workers, dtype=bool)
+        # With worker i the sum of squared overlaps grows by 2 overlap + 1 for each part that i holds.
+        cost = np.zeros(n_workers)  # but for the load, which is compared first
         for _ in range(replication):
-            # With worker i the sum of squared overlaps grows by 2 overlap + 1 for each part that i holds.
-            cost = 2 * shared[:, chosen].sum(axis=1)  # (W,), but for the load, which is compared first
-            order = np.lexsort((rng.random(n_workers), cost, shared.diagonal(), chosen))
-            chosen[order[0]] = True
+            worker = np.lexsort((rng.random(n_workers), cost, shared.diagonal(), chosen))[0]
+            chosen[worker] = True
+            cost += 2 * shared[:, worker]
         shared[np.ix_(chosen, chosen)] += 1
         holds[chosen, part] = 1
     return holds

@@ -1,4 +1,4 @@
-r"""Pair-wise balanced, exactly: :math:`|S_j \cap S_k| = d_j d_k/W` for every two parts [onebit_gc, section III].
+r"""Pair-wise balanced, exactly: |S_j ∩ S_k| = d_j d_k/W for every two parts [onebit_gc, section III].
 
 The vectors :math:`1_{S_j} - d_j/W` are then orthogonal to each other and to the vector of ones, so at most W − 1 parts
 can have 0 < d < W, and d²/W must be an integer. Known here are
@@ -20,6 +20,7 @@ from workbench.codes.placement import Placement, Size, check_replication, in_ord
 from workbench.combinatorics.block_designs import orthogonal_array, two_designs
 from workbench.combinatorics.finite_field import prime_powers
 from workbench.combinatorics.hadamard import hadamard, orders
+from workbench.core.errors import InputError
 from workbench.core.types import IntArray
 
 
@@ -50,6 +51,13 @@ def place(n_workers: int, n_parts: int, replication: int, *, rng: np.random.Gene
     if replication == n_workers:
         worker, part = np.divmod(np.arange(n_workers * n_parts), n_parts)
         return Placement.of_pairs(worker, part, n_workers, n_parts)
+    if n_parts == 2:
+        able = [d for d in range(1, n_workers + 1) if d**2 % n_workers == 0]
+        raise InputError(
+            f"no pair-wise balanced placement of 2 parts on {n_workers} workers with replication {replication} "
+            f"({_why_not(n_workers, n_parts, replication)}): the nearest has replication "
+            f"{min(able, key=lambda d: abs(d - replication))}"
+        )
     reason = _why_not(n_workers, n_parts, replication)
     return place_known("pair-wise balanced placement", sizes, n_workers, n_parts, replication, why_not=reason)
 

@@ -21,5 +21,5 @@ def place(n_workers: int, n_parts: int, replication: int, *, rng: np.random.Gene
     ------
     InputError : no such plane: the nearest
     """
-    reason = "it takes q² + q + 1 workers, at most as many parts and replication q + 1, q a prime power"
-    return place_known("projective plane", sizes, n_workers, n_parts, replication, why_not=reason)
+    takes = "it takes q² + q + 1 workers, at most as many parts and replication q + 1, q a prime power"
+    return place_known("projective plane", sizes, n_workers, n_parts, replication, takes=takes)

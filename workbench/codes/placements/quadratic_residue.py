@@ -23,5 +23,5 @@ def place(n_workers: int, n_parts: int, replication: int, *, rng: np.random.Gene
     ------
     InputError : no such field: the nearest
     """
-    reason = "it takes a prime power q ≡ 3 modulo 4 of workers and replication (q − 1)/2 or (q + 1)/2"
-    return place_known("quadratic-residue placement", sizes, n_workers, n_parts, replication, why_not=reason)
+    takes = "it takes a prime power q ≡ 3 modulo 4, q ≥ 7, of workers and replication (q − 1)/2 or (q + 1)/2"
+    return place_known("quadratic-residue placement", sizes, n_workers, n_parts, replication, takes=takes)

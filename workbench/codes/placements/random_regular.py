@@ -10,6 +10,8 @@ from workbench.codes.placement import Placement, group_of_part
 
 ATTEMPTS = 100
 
+SIZES = "any workers and parts, any mean replication"
+
 
 def place(n_workers: int, n_parts: int, replication: int, *, rng: np.random.Generator) -> Placement:
     """Draw a graph with W edges and about 2W/replication vertices, at most one a part.

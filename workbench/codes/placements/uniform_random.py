@@ -9,6 +9,8 @@ from workbench.codes.placement import Placement
 from workbench.core.errors import InputError
 from workbench.core.types import IntArray
 
+SIZES = "any workers and parts, any replication"
+
 
 def place(n_workers: int, n_parts: int, replication: int | IntArray, *, rng: np.random.Generator) -> Placement:
     """Draw the workers of each part without replacement.
