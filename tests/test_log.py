@@ -1,6 +1,5 @@
 """Reading response-time logs: what is data, what is a mistake, and what the message says."""
 
-import time
 from contextlib import suppress
 from pathlib import Path
 
@@ -150,9 +149,7 @@ def test_no_bytes_give_a_traceback(tmp_path_factory: pytest.TempPathFactory, tai
 
 
 def test_real_log_with_outliers(canada_log: Path) -> None:
-    start = time.process_time()
     log = read_log(canada_log, {"load": "0.5"})
-    assert time.process_time() - start < 0.5
     assert log.response_s.shape == (30, 256)
     assert log.response_s.max() > 30 * np.median(log.response_s)
     assert log.group == {"region": "Canada", "load": "0.5"}
