@@ -20,7 +20,7 @@ from matplotlib.figure import Figure
 import figures
 from figures.style import house_style
 from workbench import __version__
-from workbench.formats.atomic import write_atomically
+from workbench.core.atomic import write_atomically
 
 IMAGES = {"svg": {"Date": None}, "pdf": {"CreationDate": None}, "png": {}}  # undated: the same twice
 

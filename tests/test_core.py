@@ -17,7 +17,6 @@ from scipy import stats
 import workbench
 from workbench.cli import app
 from workbench.core import catalogue
-from workbench.core.blocks import in_run_blocks
 from workbench.core.claims import Claim, claim, claim_of
 from workbench.core.errors import InputError
 from workbench.core.streams import RunStreams, stream
@@ -81,18 +80,6 @@ def test_a_draw_without_the_run_axis_is_refused(size: tuple[int, ...]) -> None:
     for draw in (runs.random, runs.standard_normal):
         with pytest.raises(ValueError, match="the first axis must be the runs"):
             draw(size)
-
-
-@given(st.integers(1, 12), st.integers(1, 6))
-@settings(max_examples=30)
-def test_blocks_of_runs_change_nothing(n_runs: int, size: int) -> None:
-    x = stream(0, "blocks").standard_normal((n_runs, 3))
-    np.testing.assert_array_equal(in_run_blocks(lambda rows: rows[:, :2] * 2, x, size), x[:, :2] * 2)
-
-
-def test_no_runs_are_refused() -> None:
-    with pytest.raises(ValueError, match="no runs"):
-        in_run_blocks(lambda rows: rows, np.empty((0, 3)), 4)
 
 
 # ---- catalogue ------------------------------------------------------------------------------------------
@@ -170,7 +157,7 @@ def test_a_claim_travels_with_its_function() -> None:
 
 def test_a_run_that_leaves_the_numbers_has_diverged() -> None:
     loss = np.array([[1.0, 0.5], [1.0, np.inf], [np.nan, 0.1]])  # (R, T+1)
-    trajectory = Trajectory(np.array([0, 1]), loss, *(np.zeros((3, 2)) for _ in range(5)))
+    trajectory = Trajectory(np.array([0, 1]), loss, *(np.zeros((3, 2)) for _ in range(6)))
     np.testing.assert_array_equal(trajectory.diverged, [False, True, True])
 
 

@@ -1,5 +1,7 @@
 """Decoders against a plain least-squares solve of every pattern."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -7,11 +9,17 @@ from hypothesis import strategies as st
 from scipy import sparse
 
 from workbench.codes import tandon_cyclic
-from workbench.codes.decoders import least_squares
+from workbench.codes.code import DesignSpec, GradientCode
+from workbench.codes.decoders import first_responder, fixed, least_squares
 from workbench.codes.decoders.first_responder import FirstResponderDecoder
+from workbench.codes.decoders.fixed import FixedDecoder, full_weights
 from workbench.codes.decoders.least_squares import LeastSquaresDecoder
 from workbench.codes.placements import fractional_repetition, random_regular
+from workbench.core import catalogue
+from workbench.core.errors import InputError
 from workbench.moments.enumeration import straggler_patterns
+from workbench.quantizers import identity
+from workbench.stragglers.profile import StragglerProfile
 
 
 def reference_weights(encode: np.ndarray, responded: np.ndarray) -> np.ndarray:
@@ -86,7 +94,8 @@ def test_nearly_dependent_rows(smallest, n_workers):
     weights = LeastSquaresDecoder(sparse.csr_array(encode)).weights(everyone)
     expected = reference_weights(encode, everyone)
     np.testing.assert_allclose(weights, expected, rtol=0, atol=1e-5 * np.abs(expected).max())
-    assert np.linalg.norm(weights @ encode - 1) <= np.linalg.norm(expected @ encode - 1) * (1 + 1e-8)
+    rounding = n_workers * np.finfo(float).eps * np.linalg.norm(np.abs(expected) @ np.abs(encode))  # of the products
+    assert np.linalg.norm(weights @ encode - 1) <= np.linalg.norm(expected @ encode - 1) * (1 + 1e-8) + rounding
 
 
 def test_graphs_and_exact_codes_stay_on_the_fast_path(monkeypatch):
@@ -192,3 +201,94 @@ def test_first_responder_among_more_workers():
     wide = decoder.lifted(selection)
     np.testing.assert_array_equal(wide.group, [-1, 0, 0, -1, 5, -1])
     np.testing.assert_array_equal(wide.weights(np.ones((1, 6), dtype=bool)), [[0, 1, 0, 0, 1, 0]])
+
+
+# ---- by name, of any code -------------------------------------------------------------------------------
+
+STRAGGLE_PROB = np.random.default_rng(8).uniform(0.05, 0.6, 9)
+CODES = {
+    name: module.design(StragglerProfile(STRAGGLE_PROB), DesignSpec(6, 10, 45), rng=np.random.default_rng(0))
+    for name, module in catalogue.codes().items()
+}
+RECOVERING = sorted(set(CODES) - {"bernoulli"})  # whose messages span the sum, whatever the draw
+
+
+def of_holdings(encode: np.ndarray) -> GradientCode:
+    """Any code, its own decoder out of the way."""
+    n_workers = len(encode)
+    decoder = FixedDecoder(np.full(n_workers, np.nan))
+    return GradientCode("any", sparse.csr_array(encode), decoder, identity.quantizer(np.full(n_workers, 32)))
+
+
+def test_the_catalogue_has_the_decoders():
+    assert {"fixed", "least_squares", "first_responder", "two_track"} <= set(catalogue.decoders())
+
+
+@pytest.mark.parametrize("name", RECOVERING)
+def test_fixed_weights_are_kept_and_derived_ones_are_unbiased(name):
+    """Over all 512 patterns the mean weight of every part is 1, for codes with another decoder of their own."""
+    code = CODES[name]
+    decoder = fixed.decoder(code, STRAGGLE_PROB)
+    if isinstance(code.decoder, FixedDecoder):
+        assert decoder is code.decoder
+        return
+    responded, prob = straggler_patterns(STRAGGLE_PROB)
+    np.testing.assert_allclose(prob @ decoder.weights(responded) @ code.encode_dense, 1, atol=1e-10)
+
+
+@pytest.mark.parametrize("name", RECOVERING)
+def test_full_weights_recover_the_sum_of_all_messages(name):
+    np.testing.assert_allclose(CODES[name].encode.T @ full_weights(CODES[name], STRAGGLE_PROB), 1, atol=1e-10)
+
+
+def test_full_weights_of_an_unbiased_code_are_its_mean_weights():
+    """1 for every worker of a stochastic code, not the shortest weights; 1 too where the code's own leave a bias."""
+    np.testing.assert_allclose(full_weights(CODES["stochastic"], STRAGGLE_PROB), 1, rtol=1e-12)
+    lossy = CODES["ignore_stragglers"]  # more workers than parts: some hold none
+    np.testing.assert_allclose(full_weights(lossy, STRAGGLE_PROB), np.diff(lossy.encode.indptr) > 0, atol=1e-12)
+    half_right = replace(of_holdings(np.diag([1.0, 0.5])), decoder=FixedDecoder(np.ones(2)))  # for one of two parts
+    np.testing.assert_allclose(full_weights(half_right, np.zeros(2)), [1, 2], rtol=1e-12)
+    shortest = LeastSquaresDecoder(CODES["stochastic"].encode).weights(np.ones((1, 9), bool))
+    assert np.abs(shortest - 1).max() > 1e-3
+
+
+@pytest.mark.parametrize("name", sorted(CODES))
+def test_least_squares_by_name_decodes_every_pattern_best(name):
+    responded = straggler_patterns(STRAGGLE_PROB)[0][::7]
+    weights = least_squares.decoder(CODES[name], STRAGGLE_PROB).weights(responded)
+    expected = reference_weights(CODES[name].encode_dense, responded)
+    np.testing.assert_allclose(weights, expected, rtol=0, atol=1e-8 * max(1, np.abs(expected).max()))
+
+
+def test_first_responder_by_name_decodes_fractional_repetition():
+    """As the exact code's own decoder does; and whichever code has such holdings, idle workers among them."""
+    everyone = straggler_patterns(STRAGGLE_PROB)[0]
+    code = CODES["tandon_fractional"]
+    found = first_responder.decoder(code, STRAGGLE_PROB).weights(everyone)
+    np.testing.assert_array_equal(found, code.decoder.weights(everyone))
+    erasure_head = first_responder.decoder(CODES["erasure_head"], STRAGGLE_PROB)
+    np.testing.assert_array_equal(erasure_head.weights(everyone), found)
+    holds = np.array([[0, 1, 1], [0, 0, 0], [1, 0, 0], [0, 1, 1]])
+    np.testing.assert_array_equal(first_responder.decoder(of_holdings(holds), np.zeros(4)).group, [1, -1, 0, 1])
+
+
+@pytest.mark.parametrize(
+    "encode",
+    [
+        [[1, 1, 0], [0, 1, 1]],  # a part in common, others not
+        [[1, 1, 1], [1, 1, 0]],
+        [[1, 0, 1], [1, 0, 1]],  # a part that nobody holds
+        [[0.5, 0.5], [0.5, 0.5]],  # weights of less than 1
+        [[1, 1], [1, 2]],
+        [[1, 0.5], [0, 0.5]],  # a part in two groups
+    ],
+)
+def test_first_responder_refuses_what_is_no_fractional_repetition(encode):
+    with pytest.raises(InputError, match=r"any is no fractional repetition: .*; choose least_squares$"):
+        first_responder.decoder(of_holdings(np.array(encode, float)), np.zeros(len(encode)))
+
+
+@pytest.mark.parametrize("name", ["stochastic", "tandon_cyclic", "optimal_decoding", "optimally_structured"])
+def test_first_responder_names_the_code_it_refuses(name):
+    with pytest.raises(InputError, match=f"{name} is no fractional repetition"):
+        first_responder.decoder(CODES[name], STRAGGLE_PROB)

@@ -1,5 +1,8 @@
 """Contract of the delay laws, and their fits against independent oracles."""
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -7,13 +10,16 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from workbench.core import catalogue
+from workbench.core.errors import InputError
 from workbench.core.streams import RunStreams
 from workbench.core.types import DelayModel, FloatArray
+from workbench.engine.setup import build_delay
 from workbench.stragglers.delays import loglogistic, lognormal, pooled_empirical, shifted_exponential, weibull
-from workbench.stragglers.delays.bernoulli import Bernoulli
 from workbench.stragglers.delays.location_scale import LocationScale
 from workbench.stragglers.delays.pooled_empirical import LEVELS, PooledEmpirical
 from workbench.stragglers.fit import families, fit_family, held_out, straggle_probs
+from workbench.stragglers.log import embedded_log
+from workbench.stragglers.order_statistics import RELATIVE_ERROR, mean_kth, var_kth
 
 # scipy's law with the parameters that `worker_parameters` gives
 ORACLES = {
@@ -22,6 +28,25 @@ ORACLES = {
     "lognormal": lambda p: stats.lognorm(p["log_sd"], scale=np.exp(p["log_mean"])),
     "loglogistic": lambda p: stats.fisk(p["shape"], scale=p["median_s"]),
 }
+# A table for each law that is built of plain parameters; what is not named here is built with its defaults.
+TABLES: dict[str, dict[str, Any]] = {
+    "bernoulli": {"straggle_prob": [0.0, 0.2, 0.9], "answer_s": 1.05},
+    "bimodal": {"shift_s": [0.0, 0.5, 1.0], "rate_per_s": 4.0, "slow_prob": [0.0, 0.2, 0.7], "slowdown": [3.0, 1.5, 2]},
+    "bounded_speed": {"slowest": [0.4, 0.5, 0.9], "fastest": [2, 0.95, 0.9]},
+    "exponential": {"rate_per_s": [0.5, 1.0, 4.0]},
+    "loglogistic": {"median_s": [0.5, 1.0, 1.2], "shape": [5.0, 6.0, 20.0]},
+    "lognormal": {"median_s": 1, "log_sd": [0.1, 0.3, 0.6]},
+    "shifted_exponential": {"shift_s": [0.0, 0.4, 1.0], "rate_per_s": [1.0, 2.0, 3.0]},
+    "tiered": {"share": [0.6, 0.4], "shift_s": [0.0, 1], "rate_per_s": [1.0, 5.0]},
+    "weibull": {"scale_s": [0.5, 1.0, 1.5], "shape": [0.7, 1.0, 8.0]},
+}
+MIXING = ("bimodal", "replay")  # one uniform decides on two things, so that a larger one need not be later
+
+
+def built(name: str) -> DelayModel:
+    return build_delay({"kind": name} | TABLES.get(name, {}), 3)
+
+
 LAWS = {module.LAW.family: module.LAW for module in (shifted_exponential, weibull, lognormal, loglogistic)}
 
 
@@ -39,16 +64,19 @@ def models(missing: float) -> dict[str, DelayModel]:
     fitted: dict[str, DelayModel] = {
         name: family.fit(responses(3, missing=missing)) for name, family in families().items()
     }
-    return fitted | {"bernoulli": Bernoulli(np.array([0.0, 0.2, 0.9]))}
+    return fitted | {f"built {name}": built(name) for name in catalogue.delay_laws()}
+
+
+EVERY = [*catalogue.delays(), *(f"built {name}" for name in catalogue.delay_laws())]
 
 
 @pytest.mark.parametrize("missing", [0.0, 0.15])
-@pytest.mark.parametrize("name", [*catalogue.delays(), "bernoulli"])
+@pytest.mark.parametrize("name", EVERY)
 def test_samples_follow_the_straggle_probability(name: str, missing: float) -> None:
     """Frequencies of straggling in 40,000 samples are within Z standard errors: false alarm 1e-6 in all."""
     model, runs = models(missing)[name], 40_000
     drawn = model.sample((runs,), rng=np.random.default_rng(7))  # (runs, W)
-    deadlines = [0.5, 1.05, 1.13, 1.3, 2.1, 50.0]
+    deadlines = [0.04, 0.06, 0.5, 1.05, 1.13, 1.3, 2.1, 50.0]
     z = stats.norm.isf(1e-6 / (2 * len(deadlines) * model.n_workers))
     assert drawn.shape == (runs, model.n_workers)
     for deadline_s in deadlines:
@@ -58,9 +86,9 @@ def test_samples_follow_the_straggle_probability(name: str, missing: float) -> N
         assert np.all(np.abs((drawn > deadline_s).mean(axis=0) - p) <= z * error)
 
 
-@pytest.mark.parametrize("name", [*catalogue.delays(), "bernoulli"])
+@pytest.mark.parametrize("name", EVERY)
 def test_one_uniform_draw_decides(name: str) -> None:
-    """The same uniforms, run by run, whatever the law: schemes meet the same stragglers; larger u is later."""
+    """One draw, whatever the law, so that schemes meet the same stragglers; larger u is later, mixtures apart."""
     model = models(0.1)[name]
     shape = (5, 3)
     drawn = model.sample(shape, rng=RunStreams(11, "stragglers", 5))
@@ -76,10 +104,22 @@ def test_one_uniform_draw_decides(name: str) -> None:
     recorded = Recorded()
     np.testing.assert_array_equal(model.sample(shape, rng=recorded), drawn)
     assert recorded.calls == 1
+    if name.removeprefix("built ") in MIXING:
+        return
     uniform = RunStreams(11, "stragglers", 5).random(drawn.shape).reshape(-1, model.n_workers)
     order = np.argsort(uniform, axis=0)
     ranked = np.take_along_axis(drawn.reshape(uniform.shape), order, axis=0)
     assert np.all(ranked[1:] >= ranked[:-1])
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_each_run_has_its_own_stream(name: str) -> None:
+    """A run draws the same whatever runs are beside it, and no two draw the same."""
+    model = models(0.1)[name]
+    together = model.sample((4, 30), rng=RunStreams(2, "stragglers", [5, 0, 9, 3]))  # (R, 30, W)
+    for row, run in enumerate([5, 0, 9, 3]):
+        np.testing.assert_array_equal(model.sample((1, 30), rng=RunStreams(2, "stragglers", [run]))[0], together[row])
+    assert all(np.any(together[row] != together[other]) for row in range(4) for other in range(row))
 
 
 @pytest.mark.parametrize("name", LAWS)
@@ -266,3 +306,177 @@ def test_rounds_without_any_response_are_survived(name):
     draws = catalogue.delays()[name].posterior(response_s, 1.1, 50, rng=np.random.default_rng(0))
     assert draws.shape == (50, 3)
     assert np.all((draws >= 0) & (draws <= 1))
+
+
+# ---- laws of given parameters ----------------------------------------------------------------------------
+
+
+def given_of(name: str, worker: int) -> dict[str, Any]:
+    """One worker's own parameters."""
+    return {key: value[worker] if isinstance(value, list) else value for key, value in TABLES[name].items()}
+
+
+def shifted(shift_s: float, rate_per_s: float) -> Any:
+    return stats.expon(shift_s, 1 / rate_per_s)
+
+
+SCIPYS: dict[str, Callable[..., Any]] = {
+    "exponential": lambda rate_per_s: shifted(0, rate_per_s),
+    "shifted_exponential": shifted,
+    "weibull": lambda scale_s, shape: stats.weibull_min(shape, scale=scale_s),
+    "lognormal": lambda median_s, log_sd: stats.lognorm(log_sd, scale=median_s),
+    "loglogistic": lambda median_s, shape: stats.fisk(shape, scale=median_s),
+}
+
+
+@pytest.mark.parametrize("name", SCIPYS)
+def test_built_laws_are_scipys(name: str) -> None:
+    """Probabilities, moments, and 20,000 samples by Kolmogorov and Smirnov: false alarm 1e-6 over the workers."""
+    model = built(name)
+    samples = model.sample((20_000,), rng=np.random.default_rng(3))  # (N, W)
+    for worker in range(3):
+        law = SCIPYS[name](**given_of(name, worker))
+        for deadline_s in (0.0, 0.3, 1.1, 4.0, np.inf):
+            np.testing.assert_allclose(model.straggle_prob(deadline_s)[worker], law.sf(deadline_s), rtol=1e-12)
+        assert stats.kstest(samples[:, worker], law.cdf).pvalue > 1e-6 / 3
+        alone = build_delay({"kind": name} | given_of(name, worker), 1)
+        np.testing.assert_allclose(mean_kth(alone), law.mean(), rtol=RELATIVE_ERROR)
+        np.testing.assert_allclose(var_kth(alone), law.var(), rtol=RELATIVE_ERROR)
+
+
+@pytest.mark.parametrize("worker", range(3))
+def test_bimodal_is_a_mixture_of_two_scipy_laws(worker: int) -> None:
+    given_ = given_of("bimodal", worker)
+    prob, slowdown = given_["slow_prob"], given_["slowdown"]
+    usual = shifted(given_["shift_s"], given_["rate_per_s"])
+    slow = shifted(slowdown * given_["shift_s"], given_["rate_per_s"] / slowdown)
+    model = build_delay({"kind": "bimodal"} | given_, 1)
+    for deadline_s in (0.0, 0.3, 0.6, 1.1, 2.5, 9.0, np.inf):
+        expected = (1 - prob) * usual.sf(deadline_s) + prob * slow.sf(deadline_s)
+        np.testing.assert_allclose(model.straggle_prob(deadline_s), expected, rtol=1e-12)
+    np.testing.assert_allclose(mean_kth(model), (1 - prob + prob * slowdown) * usual.mean(), rtol=RELATIVE_ERROR)
+    second = (1 - prob + prob * slowdown**2) * usual.moment(2)
+    np.testing.assert_allclose(var_kth(model), second - mean_kth(model) ** 2, rtol=2 * RELATIVE_ERROR)
+
+    def cdf(time_s: FloatArray) -> FloatArray:
+        return (1 - prob) * usual.cdf(time_s) + prob * slow.cdf(time_s)
+
+    samples = model.sample((20_000,), rng=np.random.default_rng(3))[:, 0]
+    assert stats.kstest(samples, cdf).pvalue > 1e-6 / 3
+
+
+@pytest.mark.parametrize("slow_prob", [0.0, 1e-300, 0.1, 0.5, 1.0])
+def test_bimodal_takes_the_ends_of_the_uniforms(slow_prob: float) -> None:
+    """Nothing comes before the shift, and nothing is infinite, at the least and the largest uniform and at the seam."""
+    model = build_delay({"kind": "bimodal"} | given_of("bimodal", 2) | {"slow_prob": slow_prob}, 1)
+    seam = 1 - slow_prob
+
+    class Ends:
+        def random(self, size: tuple[int, ...], /) -> FloatArray:
+            ends = [
+                0.0,
+                1 - 2**-53,
+                np.nextafter(seam, 0),
+                min(seam, 1 - 2**-53),
+                min(np.nextafter(seam, 1), 1 - 2**-53),
+            ]
+            return np.clip(ends, 0.0, 1 - 2**-53)[:, None]
+
+    drawn = model.sample((5,), rng=Ends())[:, 0]
+    assert np.all((drawn >= 1.0) & (drawn < 1.0 * 2 + 2 * 40 / 4))
+
+
+def test_speeds_are_uniform_and_times_their_inverses() -> None:
+    """Deadline and mean time of quantimed: E 1/V = log(fastest/slowest)/(fastest - slowest), E 1/V^2 = 1/(product)."""
+    model = build_delay({"kind": "bounded_speed", "slowest": 10, "fastest": 90}, 1)
+    speeds = 1 / model.sample((20_000,), rng=np.random.default_rng(4))[:, 0]
+    assert stats.kstest(speeds, stats.uniform(10, 80).cdf).pvalue > 1e-6
+    for deadline_s in (1e-3, 1 / 90, 0.02, 0.05, 0.1, 1.0):
+        np.testing.assert_allclose(model.straggle_prob(deadline_s), stats.uniform(10, 80).cdf(1 / deadline_s))
+    mean = np.log(9) / 80
+    np.testing.assert_allclose(mean_kth(model), mean, rtol=RELATIVE_ERROR)
+    np.testing.assert_allclose(var_kth(model), 1 / 900 - mean**2, rtol=RELATIVE_ERROR)
+    assert model.straggle_prob(0.0) == model.straggle_prob(-1.0) == 1
+    assert np.isinf(mean_kth(build_delay({"kind": "bounded_speed", "slowest": 0, "fastest": 1.0}, 1))).all()
+
+
+@pytest.mark.parametrize(
+    ("n_workers", "share", "sizes"),
+    [(10, [1.0], [10]), (10, [0.2, 0.3, 0.5], [2, 3, 5]), (7, [1, 2], [2, 5]), (3, [5, 5, 5], [1, 1, 1])],
+)
+def test_tiers_are_contiguous_and_have_their_shares(n_workers: int, share: list[float], sizes: list[int]) -> None:
+    shift_s = [1.0 + tier for tier in range(len(share))]
+    model = build_delay({"kind": "tiered", "share": share, "shift_s": shift_s, "rate_per_s": shift_s}, n_workers)
+    expected = [np.exp(-shift * max(2.5 - shift, 0)) for shift in np.repeat(shift_s, sizes)]
+    np.testing.assert_allclose(model.straggle_prob(2.5), expected)
+
+
+def test_one_number_stands_for_all_workers() -> None:
+    one = build_delay({"kind": "weibull", "scale_s": 2, "shape": 1.5}, 4)
+    each = build_delay({"kind": "weibull", "scale_s": [2.0] * 4, "shape": [1.5] * 4}, 4)
+    np.testing.assert_array_equal(one.straggle_prob(1.7), each.straggle_prob(1.7))
+    assert one.n_workers == each.n_workers == 4
+
+
+def test_built_pooled_empirical_is_the_fitted_one() -> None:
+    fitted = pooled_empirical.fit(embedded_log().response_s[:, :3])
+    np.testing.assert_array_equal(built("pooled_empirical").straggle_prob(0.05), fitted.straggle_prob(0.05))
+
+
+REFUSED: dict[str, tuple[dict[str, Any], str]] = {
+    "too few": ({"kind": "exponential", "rate_per_s": [1.0, 2.0]}, "rate_per_s has 2 numbers for 3 workers"),
+    "too many": ({"kind": "bernoulli", "straggle_prob": [0.1] * 4}, "straggle_prob has 4 numbers for 3 workers"),
+    "no rate": (
+        {"kind": "exponential", "rate_per_s": [1.0, 0.0, 1.0]},
+        "rate_per_s is 0 for worker 1: give a positive",
+    ),
+    "no number": ({"kind": "exponential", "rate_per_s": np.nan}, "rate_per_s is nan for worker 0"),
+    "infinite": ({"kind": "weibull", "scale_s": np.inf, "shape": 1}, "scale_s is inf"),
+    "shape": ({"kind": "weibull", "scale_s": 1, "shape": -1}, "shape is -1"),
+    "log_sd": ({"kind": "lognormal", "median_s": 1, "log_sd": 0}, "log_sd is 0"),
+    "median": ({"kind": "lognormal", "median_s": -2, "log_sd": 1}, "median_s is -2"),
+    "loglogistic": ({"kind": "loglogistic", "median_s": 1, "shape": 0}, "shape is 0"),
+    "loglogistic median": ({"kind": "loglogistic", "median_s": 0, "shape": 2}, "median_s is 0"),
+    "early": ({"kind": "shifted_exponential", "shift_s": -0.1, "rate_per_s": 1}, "shift_s is -0.1"),
+    "shifted rate": ({"kind": "shifted_exponential", "shift_s": 0.1, "rate_per_s": -1}, "rate_per_s is -1"),
+    "probability": ({"kind": "bernoulli", "straggle_prob": 1.5}, "straggle_prob is 1.5 .* from 0 to 1"),
+    "answer": ({"kind": "bernoulli", "straggle_prob": 0.5, "answer_s": -1}, "answer_s is -1"),
+    "slow_prob": (
+        {"kind": "bimodal", "shift_s": 0, "rate_per_s": 1, "slow_prob": -0.1, "slowdown": 2},
+        "slow_prob is -0.1",
+    ),
+    "slowdown": (
+        {"kind": "bimodal", "shift_s": 0, "rate_per_s": 1, "slow_prob": 0.1, "slowdown": 0.5},
+        "slowdown is 0.5",
+    ),
+    "speeds": ({"kind": "bounded_speed", "slowest": [1, 3, 1], "fastest": 2}, "slowest = 3 is above .* worker 1: swap"),
+    "slowest": ({"kind": "bounded_speed", "slowest": -1, "fastest": 2}, "slowest is -1"),
+    "fastest": ({"kind": "bounded_speed", "slowest": 0, "fastest": 0}, "fastest is 0"),
+    "tiers": ({"kind": "tiered", "share": [1, 1], "shift_s": [0], "rate_per_s": [1, 1]}, "2 of share, 1 of shift_s"),
+    "no tier": ({"kind": "tiered", "share": [], "shift_s": [], "rate_per_s": []}, "tiers have 0 of share"),
+    "empty tier": (
+        {"kind": "tiered", "share": [1, 0.01, 1], "shift_s": [0, 0, 0], "rate_per_s": [1, 1, 1]},
+        "tier 1 of 3 gets none of 3 workers",
+    ),
+    "no share": ({"kind": "tiered", "share": [1, 0], "shift_s": [0, 0], "rate_per_s": [1, 1]}, "share is 0 for tier 1"),
+    "tier rate": ({"kind": "tiered", "share": [1], "shift_s": [0], "rate_per_s": [0]}, "rate_per_s is 0 for tier 0"),
+    "no log": ({"kind": "pooled_empirical", "where": {"load": "1"}}, "give the log"),
+    "wrong kind": ({"kind": "exponential", "rate_per_s": "fast"}, "rate_per_s is 'fast'"),
+}
+
+
+@pytest.mark.parametrize(("table", "match"), REFUSED.values(), ids=REFUSED)
+def test_parameters_are_refused_in_one_line(table: dict[str, Any], match: str) -> None:
+    with pytest.raises(InputError, match=match) as refusal:
+        build_delay(table, 3)
+    assert "\n" not in str(refusal.value)
+
+
+@pytest.mark.parametrize("name", sorted({*TABLES, "replay", "pooled_empirical"}))
+def test_no_workers_are_refused(name: str) -> None:
+    table = {
+        key: value[0] if isinstance(value, list) and name != "tiered" else value
+        for key, value in TABLES.get(name, {}).items()
+    }
+    with pytest.raises(InputError, match=r"0 (workers|asked for)"):
+        build_delay({"kind": name} | table, 0)

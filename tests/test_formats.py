@@ -23,16 +23,19 @@ from workbench.cli import app
 from workbench.codes.code import MAX_PAIRS, MAX_WORKERS, DesignSpec
 from workbench.codes.decoders.fixed import FixedDecoder
 from workbench.core import catalogue
+from workbench.core.atomic import write_atomically
 from workbench.core.errors import InputError
 from workbench.core.types import Problem
 from workbench.engine import loop
 from workbench.engine.setup import build_problem, delay_of
 from workbench.formats import code as code_format
 from workbench.formats import profile as profile_format
-from workbench.formats.atomic import write_atomically
 from workbench.formats.code import code_to_json, read_code
 from workbench.formats.profile import profile_to_json, read_profile
 from workbench.moments.design_comparison import compare, design_baselines
+from workbench.schemes.coded_sgd import CodedSgd
+from workbench.schemes.scheme import Setting
+from workbench.schemes.step_sizes import ConstantStep
 from workbench.stragglers.delays import weibull
 from workbench.stragglers.delays.location_scale import LocationScale
 from workbench.stragglers.log import embedded_log
@@ -550,12 +553,9 @@ def test_what_passes_the_reader_can_be_simulated(tmp_path: Path) -> None:
             continue
         passed += 1
         design_baselines(designed.profile, designed.spec, seed=designed.seed)
+        setting = Setting(least_squares(designed.spec.n_parts), delay_of(designed.profile))
         trajectory = loop.simulate(
-            least_squares(designed.spec.n_parts),
-            designed.code,
-            delay_of(designed.profile),
-            deadline_s=designed.profile.deadline_s,
-            step_size=loop.ConstantStep(0.01),
+            CodedSgd(setting, designed.code, ConstantStep(0.01), designed.profile.deadline_s),
             n_iters=2,
             n_runs=2,
             seed=0,

@@ -10,8 +10,8 @@ import pytest
 from click.testing import CliRunner
 
 from workbench.cli import app
+from workbench.core.atomic import write_atomically
 from workbench.core.errors import InputError
-from workbench.formats.atomic import write_atomically
 from workbench.stragglers.log import read_log
 from workbench.stragglers.measure import measure
 

@@ -18,6 +18,7 @@ from workbench.engine.setup import build_problem
 from workbench.problems import (
     binary_logistic,
     least_squares,
+    linear_scores,
     logistic_regression,
     one_hidden_layer,
     one_vs_rest_logistic,
@@ -65,7 +66,7 @@ def two_digits(n_parts: int = 7, *, n_pixels: int = 784, **options) -> BinaryLog
 
 LEAST_SQUARES = least_squares.build(6, seed=3, dim=8, n_samples=24, condition=7.0)
 DOUBLE = softmax(l2=0.3, precision="double")
-# Every module of the catalogue, and what else its file builds; in double precision.
+# Every module of the workbench, and what else its file builds; in double precision.
 PROBLEMS: dict[str, Problem] = {
     "least_squares": LEAST_SQUARES,
     "least_squares/long parts": least_squares.build(3, seed=3, dim=8, n_samples=24),
@@ -85,7 +86,14 @@ PROBLEMS: dict[str, Problem] = {
     "softmax_regression": DOUBLE,
     "softmax_regression/small parts": softmax(n_parts=25, l2=0.0, precision="double"),
 }
-EVERY = pytest.mark.parametrize("problem", PROBLEMS.values(), ids=PROBLEMS)
+# Those that other packages add, as they build them; their losses are not written down here.
+ADDED: dict[str, Problem] = {
+    key: on_digits(module) if hasattr(module, "DATASET") else module.build(4, seed=1)
+    for key, module in catalogue.problems().items()
+    if not any(own.split("/")[0] == key for own in PROBLEMS)
+}
+EVERY = pytest.mark.parametrize("problem", [*PROBLEMS.values(), *ADDED.values()], ids=[*PROBLEMS, *ADDED])
+WITH_LOSS = pytest.mark.parametrize("problem", PROBLEMS.values(), ids=PROBLEMS)
 
 
 def iterates(problem: Problem, n_runs: int, seed: int = 0) -> FloatArray:
@@ -103,37 +111,52 @@ def mixing(n_workers: int, n_parts: int) -> FloatArray:
 # ---- losses from their definitions, without conjugation or moduli, for complex steps ----------------------
 
 
-def part_loss(problem: Problem, part: int, x: np.ndarray) -> complex:
+def samples_of(problem: Problem, part: int) -> int:
     match problem:
         case LeastSquares():
-            residual = problem.design[part] @ x - problem.target[part]
-            return complex((residual * residual).sum() / 2)
+            return problem.design.shape[1]
+        case Quadratic():
+            return 1
+        case Rosenbrock() | BinaryLogistic() | SoftmaxRegression() | OneHiddenLayer():
+            return int(problem.starts[part + 1] - problem.starts[part])
+    return int(problem.part_sizes[part])
+
+
+def part_loss(problem: Problem, part: int, x: np.ndarray) -> complex:
+    return sum(sample_loss(problem, part, sample, x) for sample in range(samples_of(problem, part)))
+
+
+def sample_loss(problem: Problem, part: int, sample: int, x: np.ndarray) -> complex:
+    """Share of one sample, counted within its part, in F: its scale included, the ridge spread evenly."""
+    match problem:
+        case LeastSquares():
+            residual = problem.design[part, sample] @ x - problem.target[part, sample]
+            return complex(residual * residual / 2)
         case Quadratic():
             offset = x - problem.centre[part]
             return complex(offset @ problem.curvature[part] @ offset / 2)
-        case Rosenbrock():
-            terms = range(problem.starts[part], problem.starts[part + 1])
-            return complex(sum(100 * (x[i + 1] - x[i] * x[i]) ** 2 + (1 - x[i]) ** 2 for i in terms))
+    i = problem.starts[part] + sample
+    if isinstance(problem, Rosenbrock):
+        return complex(100 * (x[i + 1] - x[i] * x[i]) ** 2 + (1 - x[i]) ** 2)
+    features = problem.features[i]
+    match problem:
         case BinaryLogistic():
-            weights, total = x.reshape(len(problem.signs), -1), 0j
-            for i in range(problem.starts[part], problem.starts[part + 1]):
-                total += np.log(1 + np.exp(-problem.signs[:, i] * (weights @ problem.features[i]))).sum()
-            return complex(problem.scale * total + problem.l2 / (2 * problem.n_parts) * (x * x).sum())
+            fit = np.log(1 + np.exp(-problem.signs[:, i] * (x.reshape(len(problem.signs), -1) @ features))).sum()
+            return complex(problem.scale * fit + ridge(problem, part) * (x * x).sum())
         case SoftmaxRegression():
-            weights, total = x.reshape(10, -1), 0j
-            for i in range(problem.starts[part], problem.starts[part + 1]):
-                total += surprise(weights @ problem.features[i], problem.labels[i])
-            return complex(total / len(problem.labels) + problem.l2 / (2 * problem.n_parts) * (x * x).sum())
+            fit = surprise(x.reshape(10, -1) @ features, problem.labels[i]) / len(problem.labels)
+            return complex(fit + ridge(problem, part) * (x * x).sum())
         case OneHiddenLayer():
-            split = problem.n_hidden * problem.features.shape[1]
+            split = problem.n_hidden * len(features)
             inner, outer = x[:split].reshape(problem.n_hidden, -1), x[split:].reshape(problem.n_classes, -1)
-            total = 0j
-            for i in range(problem.starts[part], problem.starts[part + 1]):
-                drive = inner @ problem.features[i]
-                out = np.tanh(drive) if problem.activation == "tanh" else np.where(drive.real > 0, drive, 0)
-                total += surprise(outer[:, :-1] @ out + outer[:, -1], problem.labels[i])
-            return complex(total / len(problem.labels))
+            drive = inner @ features
+            out = np.tanh(drive) if problem.activation == "tanh" else np.where(drive.real > 0, drive, 0)
+            return surprise(outer[:, :-1] @ out + outer[:, -1], problem.labels[i]) / len(problem.labels)
     raise AssertionError(f"write the loss of {problem.name} down here")
+
+
+def ridge(problem: Problem, part: int) -> float:
+    return problem.l2 / (2 * problem.n_parts * samples_of(problem, part))
 
 
 def surprise(scores: np.ndarray, label: int) -> complex:
@@ -144,11 +167,12 @@ def surprise(scores: np.ndarray, label: int) -> complex:
 
 
 def test_every_problem_of_the_catalogue_is_here():
-    assert {key.split("/")[0] for key in PROBLEMS} == set(catalogue.problems())
-    assert all(problem.name == key.split("/")[0] for key, problem in PROBLEMS.items())
+    of_workbench = {key for key, module in catalogue.problems().items() if module.__name__.startswith("workbench.")}
+    assert {key.split("/")[0] for key in PROBLEMS} == of_workbench
+    assert all(problem.name == key.split("/")[0] for key, problem in (PROBLEMS | ADDED).items())
 
 
-@EVERY
+@WITH_LOSS
 def test_part_gradients_are_the_derivatives_of_the_part_losses(problem):
     """By complex steps, at random points and at the start."""
     x, directions = iterates(problem, 2), iterates(problem, 3, seed=1)
@@ -163,31 +187,155 @@ def test_part_gradients_are_the_derivatives_of_the_part_losses(problem):
             np.testing.assert_allclose(directions @ grads[run, part], slopes, rtol=1e-10, atol=1e-13 * size)
 
 
+ENCODINGS = {
+    "signs": lambda p: mixing(5, p),
+    "full gradient": lambda p: np.ones((1, p)),
+    "weighted sum": lambda p: np.arange(1.0, p + 1)[None],
+    "all hold all": lambda p: np.random.default_rng(3).random((4, p)) + 0.1,
+    "one holder a part": lambda p: np.eye(p)[:, np.random.default_rng(4).permutation(p)] * 2.5,
+    "many workers": lambda p: mixing(9 * p, p),
+}
+
+
+def close(found: FloatArray, expected: FloatArray, scale: FloatArray, rtol: float = 1e-12) -> None:
+    """Compare vectors on the last axis by their distance, against the size of what they were made of."""
+    assert (found.dtype, found.shape, found.flags.c_contiguous) == (np.float64, expected.shape, True)
+    assert np.all(np.linalg.norm(found - expected, axis=-1) <= rtol * scale)
+
+
+def sealed(*arrays: np.ndarray) -> tuple[np.ndarray, ...]:
+    """Copies that nobody may write to."""
+    copies = tuple(array.copy() for array in arrays)
+    for copy in copies:
+        copy.flags.writeable = False
+    return copies
+
+
+def own_iterates(problem: Problem, n_runs: int, seed: int = 0) -> FloatArray:
+    """An iterate for each run and part, shape (R, P, D)."""
+    x = iterates(problem, n_runs * problem.n_parts, seed).reshape(n_runs, problem.n_parts, -1)
+    return problem.initial() + x
+
+
+def batches(problem: Problem, n_runs: int, size: int, seed: int = 0) -> tuple[np.ndarray, FloatArray]:
+    """Samples with replacement and weights of both signs, shape (R, P, B) each."""
+    rng, shape = np.random.default_rng(seed), (n_runs, problem.n_parts, size)
+    return rng.integers(0, problem.part_sizes[:, None], shape), rng.standard_normal(shape)
+
+
 @EVERY
-def test_messages_are_mixtures_of_part_gradients(problem):
-    encode = mixing(5, problem.n_parts)
-    x = iterates(problem, 3)
+@pytest.mark.parametrize("encoding", ENCODINGS.values(), ids=ENCODINGS)
+def test_messages_are_mixtures_of_part_gradients(problem, encoding):
+    encode, x = sealed(encoding(problem.n_parts), iterates(problem, 3))
     grads = problem.part_grads(x)  # (R, P, D)
-    mixed = np.einsum("wp,rpd->rwd", encode, grads)
-    error = np.linalg.norm(problem.encoded_grads(x, encode) - mixed, axis=2)
-    assert np.all(error <= 1e-12 * np.einsum("wp,rp->rw", np.abs(encode), np.linalg.norm(grads, axis=2)))
+    encoder, sizes = problem.encoder(encode), np.linalg.norm(grads, axis=2)
+    mixed, scale = np.einsum("wp,rpd->rwd", encode, grads), np.einsum("wp,rp->rw", np.abs(encode), sizes)
+    for _ in range(2):  # an encoder may be used again
+        close(encoder(x), mixed, scale)
+
+
+@EVERY
+def test_a_weighted_gradient_has_the_weights_of_its_own_run(problem):
+    x, weights = sealed(iterates(problem, 3), np.random.default_rng(5).standard_normal((3, problem.n_parts)))
+    grads = problem.part_grads(x)
+    scale = np.einsum("rp,rp->r", np.abs(weights), np.linalg.norm(grads, axis=2))
+    close(problem.weighted_grad(x, weights), np.einsum("rp,rpd->rd", weights, grads), scale)
+
+
+@EVERY
+def test_local_gradients_are_part_gradients_at_iterates_of_their_own(problem):
+    common, own = sealed(iterates(problem, 3), own_iterates(problem, 3))
+    grads = problem.part_grads(common)
+    close(problem.local_grads(np.repeat(common[:, None], problem.n_parts, axis=1)), grads, norms(grads))
+    one_by_one = np.stack([problem.part_grads(own[:, part])[:, part] for part in range(problem.n_parts)], axis=1)
+    close(problem.local_grads(own), one_by_one, norms(one_by_one))
+
+
+def norms(grads: FloatArray) -> FloatArray:
+    """Sizes that rounding is measured by: at least the typical one, as a gradient may nearly vanish."""
+    sizes = np.linalg.norm(grads, axis=-1)
+    return np.maximum(sizes, sizes.mean())
+
+
+@pytest.fixture(params=[True, False], ids=["gathered", "whole parts"])
+def either_way(request, monkeypatch):
+    """Gradients of batches, taken in one of both ways whatever their size."""
+    for module in (linear_scores, one_hidden_layer):
+        monkeypatch.setattr(module, "gathers", lambda *_: request.param)
+
+
+@WITH_LOSS
+def test_sample_gradients_are_the_derivatives_of_the_sample_losses(problem, either_way):
+    """By complex steps, one sample of each part in each run; at the start in one of the runs."""
+    x, directions = own_iterates(problem, 2), iterates(problem, 3, seed=1)
+    x[1] = problem.initial()
+    batch, _ = batches(problem, 2, 1)
+    grads = problem.sample_grads(x, batch, np.ones(batch.shape))
+    for run, part in np.ndindex(2, problem.n_parts):
+        sample, at = batch[run, part, 0], x[run, part]
+        slopes = [sample_loss(problem, part, sample, at + 1e-30j * d).imag / 1e-30 for d in directions]
+        size = np.linalg.norm(grads[run, part])
+        np.testing.assert_allclose(directions @ grads[run, part], slopes, rtol=1e-10, atol=1e-13 * size)
+
+
+@EVERY
+def test_the_samples_of_a_part_make_its_gradient(problem, either_way):
+    """Each once, in any order, the shorter parts padded with weights 0."""
+    sizes = problem.part_sizes
+    assert sizes.dtype == np.int64
+    assert sizes.tolist() == [samples_of(problem, part) for part in range(problem.n_parts)]
+    order = np.random.default_rng(6).permutation(sizes.max() + 2)
+    weights = np.broadcast_to((order < sizes[:, None]).astype(float), (3, problem.n_parts, len(order)))
+    x, batch, weights = sealed(own_iterates(problem, 3), np.where(weights > 0, order, 0), weights)
+    grads = problem.local_grads(x)
+    close(problem.sample_grads(x, batch, weights), grads, norms(grads))
+
+
+@EVERY
+def test_sample_gradients_add_up(problem, either_way):
+    """Of samples drawn with replacement, and of nothing."""
+    x = own_iterates(problem, 2)
+    batch, weights = batches(problem, 2, 5)
+    weights[0, 0] = 0
+    single = [problem.sample_grads(x, batch[..., [b]], np.ones((*batch.shape[:2], 1))) for b in range(5)]
+    scale = sum(np.abs(weights[..., b]) * np.linalg.norm(single[b], axis=2) for b in range(5))
+    together = problem.sample_grads(x, batch, weights)
+    close(together, sum(weights[..., [b]] * single[b] for b in range(5)), scale)
+    assert not together[0, 0].any()
 
 
 @pytest.mark.parametrize(
     "problem",
-    [*PROBLEMS.values(), softmax(), *(on_digits(m) for m in (one_vs_rest_logistic, one_hidden_layer))],
-    ids=[*PROBLEMS, "softmax, single", "one_vs_rest_logistic, single", "one_hidden_layer, single"],
+    [*PROBLEMS.values(), *ADDED.values(), softmax(), *(on_digits(m) for m in (one_vs_rest_logistic, one_hidden_layer))],
+    ids=[*PROBLEMS, *ADDED, "softmax, single", "one_vs_rest_logistic, single", "one_hidden_layer, single"],
 )
-def test_a_run_does_not_see_how_many_others_there_are(problem):
-    encode = np.random.default_rng(2).random((3, problem.n_parts))
-    x = iterates(problem, 23)
-    loss, grads, messages = problem.loss(x), problem.part_grads(x), problem.encoded_grads(x, encode)
-    assert (loss.dtype, grads.dtype, messages.dtype) == (np.float64,) * 3
-    for n_runs in (1, 7):
-        np.testing.assert_array_equal(problem.loss(x[:n_runs]), loss[:n_runs])
-        np.testing.assert_array_equal(problem.part_grads(x[:n_runs]), grads[:n_runs])
-        np.testing.assert_array_equal(problem.encoded_grads(x[:n_runs], encode), messages[:n_runs])
-    np.testing.assert_array_equal(problem.loss(x[::-1]), loss[::-1])
+def test_a_run_does_not_see_the_others(problem, monkeypatch):
+    """Beside any others, in any order, and in chunks of any size; up to rounding, in the products' precision."""
+    single = getattr(problem, "features", np.ones(1)).dtype == np.float32
+    rtol, n_parts = 1e-5 if single else 1e-12, problem.n_parts
+    rng = np.random.default_rng(2)
+    x, own = iterates(problem, 7), own_iterates(problem, 7)
+    weights, (batch, sample_weights) = rng.standard_normal((7, n_parts)), batches(problem, 7, 2)
+    encoders = [problem.encoder(encode) for encode in (rng.random((3, n_parts)), np.ones((1, n_parts)))]
+
+    def all_of(runs: slice) -> list[FloatArray]:
+        return [
+            problem.loss(x[runs])[:, None],
+            problem.part_grads(x[runs]),
+            *(encoder(x[runs]) for encoder in encoders),
+            problem.weighted_grad(x[runs], weights[runs]),
+            problem.local_grads(own[runs]),
+            problem.sample_grads(own[runs], batch[runs], sample_weights[runs]),
+        ]
+
+    together = all_of(slice(None))
+    for runs in (slice(0, 1), slice(2, 5), slice(None, None, -1)):
+        for found, among_all in zip(all_of(runs), together, strict=True):
+            close(found, among_all[runs], norms(among_all)[runs], rtol)
+    for chunk in (1, 2**40):
+        monkeypatch.setattr(products, "CHUNK", chunk)
+        for found, before in zip(all_of(slice(None)), together, strict=True):
+            close(found, before, norms(before), rtol)
 
 
 @pytest.mark.parametrize("key", catalogue.problems())
@@ -246,15 +394,21 @@ def test_the_same_samples_in_more_parts_are_the_same_loss(make):
 @pytest.mark.parametrize(
     "module", [softmax_regression, one_vs_rest_logistic, one_hidden_layer], ids=lambda m: m.__name__
 )
-def test_single_precision_is_close_to_double(module):
-    encode = np.random.default_rng(2).random((3, 4))
+def test_single_precision_is_close_to_double(module, either_way):
     single, double = on_digits(module), on_digits(module, precision="double")
-    x = iterates(double, 7) * 30
+    assert single.features.dtype == np.float32
+    x, own = iterates(double, 7) * 30, own_iterates(double, 2) * 30
+    weights, (batch, sample_weights) = np.random.default_rng(2).random((7, 4)), batches(double, 2, 6)
     np.testing.assert_allclose(single.loss(x), double.loss(x), rtol=1e-5)
-    exact = double.encoded_grads(x, encode)
-    error = np.linalg.norm(single.encoded_grads(x, encode) - exact, axis=-1)
-    assert np.all(error <= 1e-5 * np.linalg.norm(exact, axis=-1))
-    assert np.any(error > 0)
+    for found, exact in (
+        (single.part_grads(x), double.part_grads(x)),
+        (single.encoder(weights)(x), double.encoder(weights)(x)),
+        (single.weighted_grad(x, weights), double.weighted_grad(x, weights)),
+        (single.local_grads(own), double.local_grads(own)),
+        (single.sample_grads(own, batch, sample_weights), double.sample_grads(own, batch, sample_weights)),
+    ):
+        close(found, exact, np.linalg.norm(exact, axis=-1), 2e-5)
+        assert not np.array_equal(found, exact)
 
 
 # ---- constants -------------------------------------------------------------------------------------------
@@ -538,6 +692,28 @@ def test_the_regression_of_fastest_k():
     assert not problem.initial().any()
 
 
+SMALL = {"dim": 5, "n_samples": 24}
+
+
+@pytest.mark.parametrize(
+    ("generator", "options"),
+    [
+        ("spectrum", {}),
+        ("spectrum", SMALL),
+        ("spectrum", {"dim": 5, "condition": 3.0, "disagreement": 0.0, "noise": 2.0}),
+        ("onebit_gc", {}),
+        ("onebit_gc", SMALL | {"average": True}),
+        ("fastest_k", {}),
+        ("fastest_k", SMALL | {"average": False}),
+    ],
+)
+def test_plain_values_reach_every_generator(generator, options):
+    built = build_problem("least_squares", 4, seed=3, generator=generator, **options)
+    direct = getattr(least_squares, generator)(4, seed=3, **options)
+    for name in ("design", "target", "start"):
+        np.testing.assert_array_equal(getattr(built, name), getattr(direct, name))
+
+
 @pytest.mark.parametrize("make", [least_squares.onebit_gc, least_squares.fastest_k], ids=lambda make: make.__name__)
 def test_the_mean_is_the_sum_over_n(make):
     total, mean = (make(4, seed=3, dim=5, n_samples=24, average=average) for average in (False, True))
@@ -657,35 +833,131 @@ def test_classes_are_numbered_in_the_order_given():
 # ---- products --------------------------------------------------------------------------------------------
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(
     seed=st.integers(0, 10**6),
-    sizes=st.lists(st.integers(1, 12), min_size=1, max_size=7),
+    sizes=st.lists(st.integers(1, 12), min_size=1, max_size=7)
+    | st.tuples(st.integers(1, 4), st.integers(1, 7)).map(lambda pair: [pair[0]] * pair[1]),
+    shape=st.tuples(st.integers(1, 5), st.integers(1, 3)),
     n_workers=st.integers(1, 4),
-    batched=st.booleans(),
+    chunk=st.integers(1, 200),
+    keeps=st.booleans(),
+    per_run=st.booleans(),
 )
-def test_products_by_part_and_by_worker_agree(seed, sizes, n_workers, batched):
-    """Both ways against the definition, sample by sample."""
+def test_products_agree_with_their_definition(seed, sizes, shape, n_workers, chunk, keeps, per_run):
+    """Sample by sample; parts of one size or not, right factors of all runs or of each, results in a wider array."""
     rng = np.random.default_rng(seed)
-    starts = np.concatenate([[0], np.cumsum(sizes)])
-    left = rng.standard_normal((2, 3, starts[-1]) if batched else (3, starts[-1]))
-    right = rng.standard_normal((2, starts[-1], 5) if batched else (starts[-1], 5))
-    encode = rng.standard_normal((n_workers, len(sizes))) * (rng.random((n_workers, len(sizes))) < 0.6)
-    each = np.einsum("...kn,...nf->n...kf", left, right)
-    parts = np.stack([each[a:b].sum(axis=0) for a, b in pairwise(starts)])
-    np.testing.assert_allclose(products.part_products(left, right, starts), parts, atol=1e-12)
-    mixed = np.tensordot(encode, parts, axes=1)
-    np.testing.assert_allclose(products.mixed_products(left, right, starts, encode), mixed, atol=1e-12)
+    starts, width = np.concatenate([[0], np.cumsum(sizes)]), 5
+    n_samples, n_parts = int(starts[-1]), len(sizes)
+    left = rng.standard_normal((*shape, n_samples))
+    right = rng.standard_normal((shape[0], n_samples, width) if per_run else (n_samples, width))
+    each = np.einsum("rkn,rnf->rnkf", left, np.broadcast_to(right, (shape[0], n_samples, width)))
+    parts = np.stack([each[:, a:b].sum(axis=1) for a, b in pairwise(starts)], axis=1)
+    parts = parts.reshape(shape[0], n_parts, -1)  # (R, P, K F)
+    room = np.full((shape[0], n_parts, parts.shape[2] + 3), 7.0)
+    products.part_products(left, right, starts, room[..., 2:-1])
+    np.testing.assert_allclose(room[..., 2:-1], parts, atol=1e-12)
+    assert np.all(room[..., [0, 1, -1]] == 7)
+
+    x = rng.standard_normal((shape[0], n_parts, shape[1], width))
+    owner = np.repeat(np.arange(n_parts), sizes)
+    columns = np.broadcast_to(right.swapaxes(-1, -2), (shape[0], width, n_samples))
+    expected = np.einsum("rnkf,rfn->rkn", x[:, owner], columns)
+    np.testing.assert_allclose(products.local_products(x, right.swapaxes(-1, -2), starts), expected, atol=1e-12)
+
+    encode = rng.standard_normal((n_workers, n_parts)) * (rng.random((n_workers, n_parts)) < 0.6)
+    mixed, ways = np.einsum("wp,rpm->rwm", encode, parts), [(products.part_mixer(encode, left.dtype), parts)]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(products, "MOST_HELD", 2**24 if keeps else 0)
+        patch.setattr(products, "CHUNK", chunk)
+        if not per_run:
+            ways += [(way(encode, right, starts), left) for way in (products._by_part, products._by_worker)]
+        for mix, factor in ways:
+            messages = np.full((shape[0], n_workers, mixed.shape[2] + 3), 7.0)
+            mix(factor, messages[..., 2:-1])
+            np.testing.assert_allclose(messages[..., 2:-1], mixed, atol=1e-12)
+            assert np.all(messages[..., [0, 1, -1]] == 7)
 
 
-def test_small_parts_are_not_multiplied_one_by_one(monkeypatch):
-    called = []
-    monkeypatch.setattr(products, "part_products", lambda *args: called.append(args) or np.zeros((4, 2, 3)))
-    left, right, encode = np.ones((2, 24)), np.ones((24, 3)), np.ones((5, 4))
-    products.mixed_products(left, right, np.array([0, 6, 12, 18, 24]), encode)
-    assert len(called) == 1
-    products.mixed_products(left[:, :20], right[:20], np.array([0, 5, 10, 15, 20]), encode)
-    assert len(called) == 1
+def holders(n_workers: int, n_parts: int, n_holders: int) -> FloatArray:
+    """Each part with as many workers, in turn."""
+    worker = np.add.outer(np.arange(n_parts), np.arange(n_holders)) % n_workers
+    encode = np.zeros((n_workers, n_parts))
+    encode[worker, np.arange(n_parts)[:, None]] = 0.5
+    return encode
+
+
+def test_samples_are_mixed_in_the_cheaper_way(monkeypatch):
+    """Small parts are not multiplied one by one, long ones not once for each holder."""
+    for way in ("_by_part", "_by_worker"):
+        monkeypatch.setattr(products, way, lambda *_, way=way: way)
+
+    def chosen(encode: FloatArray, n_samples: int) -> str:
+        starts = samples.part_starts(n_samples, encode.shape[1])
+        return products.mixer(encode, np.ones((n_samples, 2)), starts)
+
+    assert chosen(holders(100, 1000, 20), 1000) == "_by_worker"
+    assert chosen(holders(100, 200, 3), 1000) == "_by_worker"  # to store the products of all parts takes longer
+    assert chosen(holders(100, 100, 20), 1000) == "_by_part"
+    assert chosen(holders(10, 10, 3), 1000) == "_by_part"
+    assert chosen(np.eye(10), 1000) == "_by_part"  # no rows are gathered
+    assert chosen(np.ones((1, 10)), 1000) == "_by_worker"  # a single product
+    assert chosen(np.ones((8, 10)), 1000) == "_by_part"
+
+
+def test_a_full_gradient_is_one_product_with_the_rows_as_they_are():
+    """Nothing is gathered, copied or weighted: the result is the bare product's, bit for bit."""
+    rows, left = np.random.default_rng(0).random((50, 3)), np.random.default_rng(1).random((2, 4, 50))
+    mix, out = products.mixer(np.ones((1, 10)), rows, samples.part_starts(50, 10)), np.empty((2, 1, 12))
+    rows[7] += 1  # seen by the mixer, which holds no copy
+    mix(left, out)
+    np.testing.assert_array_equal(out.ravel(), (left.reshape(8, 50) @ rows).ravel())
+
+
+def test_batches_are_gathered_where_they_are_small():
+    starts = samples.part_starts(1000, 5)
+    for n_rows in (1, 10, 50):
+        assert products.gathers(np.zeros((2, 5, 10), int), starts, n_rows)
+        assert not products.gathers(np.zeros((2, 5, 200), int), starts, n_rows)
+    assert not products.gathers(np.zeros((2, 5, 60), int), starts, 1)
+    assert products.gathers(np.zeros((2, 5, 60), int), starts, 50)
+
+
+@pytest.mark.parametrize(
+    ("problem", "encode", "is_one_product"),
+    {
+        "least squares, every part one sample": (
+            least_squares.onebit_gc(200, seed=0, dim=10, n_samples=200),
+            holders(20, 200, 8),
+            True,
+        ),
+        "least squares, full gradient": (
+            least_squares.build(5, seed=0, dim=10, n_samples=20),
+            np.ones((1, 5)),
+            True,
+        ),
+        "least squares, few holders": (least_squares.build(20, seed=0, dim=50, n_samples=200), np.eye(20), False),
+        "quadratic, full gradient": (quadratic.build(4, seed=0, dim=6), np.ones((1, 4)), True),
+        "quadratic, few workers": (quadratic.build(12, seed=0, dim=6), holders(6, 12, 2), True),
+        "quadratic, many workers": (quadratic.build(4, seed=0, dim=6), holders(40, 4, 2), False),
+    }.values(),
+)
+def test_messages_that_are_affine_are_one_product_where_that_is_cheaper(problem, encode, is_one_product, monkeypatch):
+    """Both ways agree, and too many Hessians are never formed."""
+    module = {LeastSquares: least_squares, Quadratic: quadratic}[type(problem)]
+    calls = []
+    monkeypatch.setattr(module, "affine", lambda *maps: calls.append(maps) or products.affine(*maps))
+    x = iterates(problem, 3)
+    chosen = problem.encoder(encode)(x)
+    assert bool(calls) == is_one_product
+    calls.clear()
+    monkeypatch.setattr(module, "MOST_HESSIANS", encode.shape[0] * problem.dim**2 - 1)
+    other = problem.encoder(encode)(x)
+    assert not calls
+    grads = problem.part_grads(x)
+    scale = np.einsum("wp,rp->rw", np.abs(encode), np.linalg.norm(grads, axis=2))
+    close(chosen, other, scale)
+    close(other, np.einsum("wp,rpd->rwd", encode, grads), scale)
 
 
 # ---- refusals --------------------------------------------------------------------------------------------
@@ -695,6 +967,17 @@ REFUSED = {
     "least_squares, unequal parts": (lambda: least_squares.build(4, seed=0, n_samples=202), "n_samples = 202"),
     "least_squares, few samples": (lambda: least_squares.build(4, seed=0, n_samples=96), "at least dim = 100"),
     "least_squares, condition": (lambda: least_squares.build(4, seed=0, condition=0.5), "condition = 0.5"),
+    "least_squares, generator": (lambda: least_squares.build(4, seed=0, generator="mnist"), "choose one of spectrum, "),
+    "least_squares, average": (lambda: least_squares.build(4, seed=0, average=False), "average = False: .*'spectrum'"),
+    "onebit_gc, condition": (
+        lambda: least_squares.build(4, seed=0, generator="onebit_gc", condition=2.0),
+        "condition = 2.0: the generator 'onebit_gc' has none",
+    ),
+    "fastest_k, noise": (lambda: least_squares.build(4, seed=0, generator="fastest_k", noise=0.0), "noise = 0.0: "),
+    "fastest_k, unequal parts": (
+        lambda: least_squares.build(7, seed=0, generator="fastest_k"),
+        "n_samples = 2000: give a multiple of 7",
+    ),
     "onebit_gc, no part": (lambda: least_squares.onebit_gc(0, seed=0), "n_parts = 0"),
     "onebit_gc, unequal parts": (lambda: least_squares.onebit_gc(3, seed=0), "a multiple of 3 parts"),
     "fastest_k, few samples": (lambda: least_squares.fastest_k(4, seed=0, n_samples=96), "at least dim = 100"),

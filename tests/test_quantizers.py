@@ -11,7 +11,16 @@ from scipy import integrate, optimize, special, stats
 from workbench.core import catalogue
 from workbench.core.errors import InputError
 from workbench.core.streams import RunStreams
-from workbench.quantizers import lattice, scaled_sign, sparse_sign, stochastic_levels, ternary, top_k
+from workbench.quantizers import (
+    blocks,
+    lattice,
+    random_sign,
+    scaled_sign,
+    sparse_sign,
+    stochastic_levels,
+    ternary,
+    top_k,
+)
 from workbench.quantizers.stochastic_levels import StochasticLevels, levels, variance_constant
 
 FAMILIES = list(catalogue.quantizers().items())
@@ -115,6 +124,33 @@ def test_workers_are_quantized_each_alone(name, module):
         np.testing.assert_array_equal(getattr(moved, law)(9), getattr(quantizer, law)(9)[order])
     quantizer(v[None], rng=RunStreams(0, "q", 1))
     np.testing.assert_array_equal(v, kept)
+
+
+@pytest.mark.parametrize(("name", "module"), FAMILIES)
+def test_blocks_of_runs_change_nothing(name, module, monkeypatch):
+    quantizer, v = module.quantizer(BITS), np.random.default_rng(6).standard_normal((11, 4, 7))
+    whole = quantizer(v, rng=RunStreams(0, "q", 11))
+    for coordinates in (1, 60, 100, 280):
+        monkeypatch.setattr(blocks, "BLOCK", coordinates)
+        np.testing.assert_array_equal(quantizer(v, rng=RunStreams(0, "q", 11)), whole)
+
+
+def test_random_signs_and_levels_of_given_draws():
+    """Coordinate by coordinate, one draw each, in the order of the messages [onebit_gc, eq. 6; hetero_gc, eqs. 3-5]."""
+    v = np.random.default_rng(7).standard_normal((6, 4, 5)) * 10.0 ** np.arange(-3, 3)[:, None, None]
+    v[2, 1] = 0
+    signs = random_sign.quantizer(BITS)(v, rng=RunStreams(1, "q", 6))
+    rounded = StochasticLevels(BITS)(v, rng=RunStreams(1, "q", 6))
+    for run, worker, coordinate in itertools.product(range(6), range(4), range(5)):
+        message, bits = v[run, worker], BITS[worker]
+        x, norm = message[coordinate], np.sqrt(sum(message**2))
+        u = RunStreams(1, "q", [run]).random((1, 4, 5))[0, worker, coordinate]
+        is_sent = bits > 0 and norm > 0
+        sign = (1 if (2 * u - 1) * norm < x else -1) * norm if is_sent else 0
+        s = 2.0 ** (bits - 1) - 1
+        level = np.floor(x / norm * s + u) * norm / s if is_sent else 0
+        assert signs[run, worker, coordinate] == pytest.approx(sign, rel=1e-14)
+        assert rounded[run, worker, coordinate] == pytest.approx(level, rel=1e-14)
 
 
 MESSAGE_BITS = {  # of d = 13 coordinates at 2, 3, 0 and 5 bits

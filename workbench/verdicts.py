@@ -13,7 +13,10 @@ from workbench.codes.decoders.fixed import FixedDecoder
 from workbench.core.claims import Assumption, Bound, Claim, Grade, Status, Verdict, claim_of
 from workbench.core.errors import InputError
 from workbench.core.types import DelayModel, FloatArray, IntArray, Problem, Regularity, Trajectory
-from workbench.engine.loop import ConstantStep, InverseSqrtStep, InverseTimeStep, simulate
+from workbench.engine.loop import simulate
+from workbench.schemes.coded_sgd import CodedSgd
+from workbench.schemes.scheme import Setting
+from workbench.schemes.step_sizes import ConstantStep, InverseSqrtStep, InverseTimeStep
 from workbench.solvers.optimal_structure import utilities
 
 ROUNDING = 1e-9  # relative; designs are exact to about 1e-12, and 1e-9 changes no verdict
@@ -192,11 +195,7 @@ def check_theorem_2(
         )
     utility, assumptions = _code_assumptions(problem, code, delay, deadline_s)
     trajectory = simulate(
-        problem,
-        code,
-        delay,
-        deadline_s=deadline_s,
-        step_size=InverseTimeStep(reg.strong_convexity),
+        CodedSgd(Setting(problem, delay), code, InverseTimeStep(1 / reg.strong_convexity), deadline_s),
         n_iters=n_iters,
         n_runs=n_runs,
         seed=seed,
@@ -247,12 +246,9 @@ def check_theorem_3(
     utility, assumptions = _code_assumptions(problem, code, delay, deadline_s)
     largest = 1 / reg.smoothness
     constant = largest / np.sqrt(n_iters + 1)
+    step_size = ConstantStep(constant) if rule == "constant" else InverseSqrtStep(largest)
     trajectory = simulate(
-        problem,
-        code,
-        delay,
-        deadline_s=deadline_s,
-        step_size=ConstantStep(constant) if rule == "constant" else InverseSqrtStep(largest),
+        CodedSgd(Setting(problem, delay), code, step_size, deadline_s),
         n_iters=n_iters,
         n_runs=n_runs,
         seed=seed,

@@ -1,11 +1,12 @@
 """What is measured: our own way first, then its rivals and its floor, the least work that any way must do."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
+import engine_cases
 import numpy as np
+from case import Case, Target
 from scipy import optimize, sparse
 
 from workbench.codes.code import DesignSpec
@@ -24,24 +25,6 @@ from workbench.solvers.optimal_structure import kkt_residuals, solve_sparse
 from workbench.stragglers.profile import StragglerProfile
 
 BITS = np.arange(2.0, 33.0)  # possible numbers of bits of a worker that is not idle, (M,)
-
-
-@dataclass(frozen=True)
-class Target:
-    """What is hoped for of our own contender; None or empty: nothing."""
-
-    seconds: float | None = None
-    mib: float | None = None
-    faster_than: dict[str, float] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Case:
-    """Contenders by name, ours first, and a line on how far their answers agree."""
-
-    contenders: dict[str, Callable[[], Any]]
-    agreement: Callable[[dict[str, Any]], str]
-    target: Target
 
 
 def variance(bits: FloatArray) -> FloatArray:
@@ -193,4 +176,5 @@ CASES: dict[str, Callable[[], Case]] = {
     **{f"highs-{n}": partial(against_highs, n) for n in (5, 15, 30, 60)},
     **{f"algorithm-1-{n}": partial(against_algorithm_1, n) for n in (50, 500)},
     **{f"fewest-edges-{kind}": partial(fewest_edges, kind) for kind in ("equal", "generic")},
+    **engine_cases.CASES,
 }

@@ -106,7 +106,8 @@ def _measure(name: str, repeats: int) -> dict:
             start = time.perf_counter()
             run()
             seconds[each].append(time.perf_counter() - start)
-    return {"case": name, "seconds": seconds, "peak_mib": peak, "note": note, "target": vars(case.target)}
+    target = vars(case.target)
+    return {"case": name, "seconds": seconds, "work": case.work, "peak_mib": peak, "note": note, "target": target}
 
 
 def _peak_mib() -> float:
@@ -114,7 +115,8 @@ def _peak_mib() -> float:
 
 
 def _medians(result: dict) -> dict[str, float]:
-    return {name: statistics.median(times) for name, times in result["seconds"].items()}
+    """Return each contender's median seconds a unit of its work."""
+    return {name: statistics.median(times) / result["work"].get(name, 1) for name, times in result["seconds"].items()}
 
 
 def _verdicts(result: dict) -> dict[str, bool]:
@@ -128,6 +130,8 @@ def _verdicts(result: dict) -> dict[str, bool]:
         verdicts[f"within {target['mib']:g} MiB"] = result["peak_mib"] <= target["mib"]
     for rival, factor in target["faster_than"].items():
         verdicts[f"{factor:g}x {rival}"] = medians[rival] >= factor * ours
+    for other, factor in target["at_most"].items():
+        verdicts[f"at most {factor:g} times {other}"] = ours <= factor * medians[other]
     return verdicts
 
 

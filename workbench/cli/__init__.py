@@ -16,10 +16,11 @@ from workbench.core.errors import InputError
 COMMANDS = {
     "profile": "Fit delay models to a response-time log and give each worker's straggle probability.",
     "design": "Design the optimal code for a log or a profile, beside what the same budget buys elsewhere.",
-    "simulate": "Run a designed code and every baseline on the same stragglers.",
+    "simulate": "Run a sweep of configurations, or a designed code and every baseline, on the same stragglers.",
     "report": "Write the whole story of one log as a self-contained HTML page.",
     "measure": "Record a response-time log from real worker processes on this machine.",
     "placements": "List who can hold which parts, or build one placement and print its certificate.",
+    "bounds": "List the papers' convergence bounds, or evaluate one.",
     "figures": "Draw the papers' figures.",
     "data": "List and fetch the real data sets.",
     "schema": "Print the JSON Schema of profile.json or code.json.",

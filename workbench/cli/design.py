@@ -10,9 +10,9 @@ from workbench.cli.options import COUNT, SEED, check_out, parse_deadline, read_t
 from workbench.cli.profile import warn_late
 from workbench.codes import optimally_structured
 from workbench.codes.code import DesignSpec, Structure
+from workbench.core.atomic import write_atomically
 from workbench.core.errors import InputError
 from workbench.core.types import FloatArray, MomentKind, VarianceConstant
-from workbench.formats.atomic import write_atomically
 from workbench.moments.design_comparison import DesignComparison, Evaluated, compare, dense_moments
 from workbench.moments.estimate import Moments
 from workbench.stragglers.profile import StragglerProfile

@@ -5,7 +5,7 @@ import sys
 import click
 
 from workbench.cli.options import SEED, check_out
-from workbench.formats.atomic import write_atomically
+from workbench.core.atomic import write_atomically
 from workbench.stragglers.measure import log_csv, measure
 
 

@@ -6,8 +6,8 @@ import click
 import numpy as np
 
 from workbench.cli.options import SEED, check_out, parse_deadline, read_trace
+from workbench.core.atomic import write_atomically
 from workbench.core.types import FloatArray
-from workbench.formats.atomic import write_atomically
 from workbench.formats.profile import profile_to_json
 from workbench.stragglers.deadline import DeadlineCurve
 from workbench.stragglers.fit import BASELINE

@@ -44,8 +44,8 @@ def command(
 
     Without TRACE, the log that travels with the package is used.
     """
+    from workbench.core.atomic import write_atomically
     from workbench.engine.setup import build_problem
-    from workbench.formats.atomic import write_atomically
     from workbench.formats.code import code_to_json
     from workbench.formats.profile import profile_to_json
     from workbench.report import page

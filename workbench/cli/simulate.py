@@ -1,8 +1,8 @@
-"""`workbench simulate`: a designed code and every baseline on the same stragglers."""
+"""`workbench simulate`: a sweep of configurations, or a designed code and every baseline on the same stragglers."""
 
 import sys
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 import msgspec
@@ -22,24 +22,66 @@ PROBLEMS = tuple(name.replace("_", "-") for name in catalogue.problems())
 
 
 @click.command()
-@click.option("--code", "code_path", required=True, metavar="FILE", help="code.json of `workbench design --out`.")
+@click.argument("config", required=False)
+@click.option("--out", metavar="PATH", help="Folder of the results; with --code, a file for the JSON.")
+@click.option("--jobs", type=JOBS, default=2, show_default=True, help="Processes; the result does not depend on it.")
+@click.option("--cluster", metavar="ADDRESS", help="A Dask scheduler to run on instead, for instance tcp://host:8786.")
+@click.option("--resume", is_flag=True, help="Go on with a folder that holds results already.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@click.option("--code", "code_path", metavar="FILE", help="Instead of CONFIG: code.json of `workbench design --out`.")
 @click.option(
     "--problem",
     "problem_key",
     type=click.Choice(PROBLEMS),
     default="least-squares",
     show_default=True,
-    help="What to train.",
+    help="With --code: what to train.",
 )
-@click.option("--runs", type=RUNS, default=50, show_default=True, help="Straggler histories.")
-@click.option("--iterations", type=ITERATIONS, default=300, show_default=True, help="Rounds of each run.")
-@click.option("--as-designed", is_flag=True, help="Keep codes designed for another dimension than the problem's.")
-@click.option("--seed", type=SEED, default=0, show_default=True, help="Of problem, stragglers and quantizers.")
-@click.option("--jobs", type=JOBS, default=2, show_default=True, help="Processes; the result does not depend on it.")
-@click.option("--out", metavar="FILE", help="Write the JSON here too.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object with all curves.")
+@click.option("--runs", type=RUNS, default=50, show_default=True, help="With --code: straggler histories.")
+@click.option("--iterations", type=ITERATIONS, default=300, show_default=True, help="With --code: rounds of each run.")
+@click.option("--as-designed", is_flag=True, help="With --code: keep codes designed for another dimension.")
+@click.option("--seed", type=SEED, default=0, show_default=True, help="With --code: of everything random.")
+@click.pass_context
 def command(
+    context: click.Context,
+    /,
+    config: str | None,
+    out: str | None,
+    jobs: int,
+    cluster: str | None,
+    resume: bool,
+    as_json: bool,
+    code_path: str | None,
+    **comparison: Any,
+) -> None:
+    """Run the configurations of CONFIG.toml, or, with --code, a designed code and every baseline beside it.
+
+    CONFIG.toml holds one configuration or a grid of them; each has one file in the folder of results (by default
+    CONFIG.results), named by the hash of all that determines it. A sweep that was stopped goes on with --resume.
+
+    With --code each method gets the constant step size that is best for it in pilot runs, from one grid. A code
+    designed for another dimension than the problem's is designed anew, as its bits would be wrong here.
+    """
+    if (config is None) == (code_path is None):
+        raise click.UsageError("give either CONFIG.toml or --code FILE")
+    given = [
+        name for name in context.params if context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE
+    ]
+    foreign = set(given) & ({"cluster", "resume"} if code_path is not None else {*comparison})
+    if foreign:
+        other = "CONFIG.toml" if code_path is not None else "--code"
+        raise click.UsageError(f"--{min(foreign).removesuffix('_key').replace('_', '-')} goes with {other} only")
+    if config is not None:
+        from workbench.cli.sweep import sweep
+
+        sweep(config, out=out, jobs=jobs, cluster=cluster, resume=resume, as_json=as_json)
+    elif code_path is not None:
+        compare_code(code_path, out=out, jobs=jobs, as_json=as_json, **comparison)
+
+
+def compare_code(
     code_path: str,
+    *,
     problem_key: str,
     runs: int,
     iterations: int,
@@ -49,18 +91,15 @@ def command(
     out: str | None,
     as_json: bool,
 ) -> None:
-    """Train with a designed code and with every baseline of the same budget, on the same stragglers.
-
-    Each method gets the constant step size that is best for it in pilot runs, from one grid. A code designed for
-    another dimension than the problem's is designed anew, as its bits would be wrong here.
-    """
+    """Train with a designed code and with every baseline of the same budget, on the same stragglers."""
     from workbench.codes import optimally_structured
-    from workbench.engine.compare import compare
-    from workbench.engine.loop import WAIT_FOR_ALL
+    from workbench.core.atomic import write_atomically
+    from workbench.engine.compare import coded_schemes, compare
     from workbench.engine.setup import build_problem, delay_of
-    from workbench.formats.atomic import write_atomically
     from workbench.formats.code import read_code
     from workbench.moments.design_comparison import OPTIMAL, design_baselines
+    from workbench.schemes.scheme import Setting
+    from workbench.schemes.wait_for_all import WaitForAll
 
     check_out(out, code_path)
     designed = read_code(code_path)
@@ -77,20 +116,15 @@ def command(
                 profile, spec, optimally_structured.allocate(profile.straggle_prob, spec).bits
             )
     baselines = design_baselines(profile, spec, seed=designed.seed)
-    if code.family in (*baselines, WAIT_FOR_ALL):
+    if code.family in (*baselines, WaitForAll.name):
         raise InputError(f"{code_path}: the family '{code.family}' is a baseline here: rename it in the file")
-    comparison = compare(
-        problem,
+    schemes = coded_schemes(
+        Setting(problem, delay_of(profile)),
         [code, *baselines.values()],
-        delay_of(profile),
         deadline_s=profile.deadline_s,
-        n_iters=iterations,
-        n_runs=runs,
-        seed=seed,
-        n_jobs=jobs,
         reference=profile.delay is not None,  # without delays, nobody knows how long waiting takes
-        progress=_progress,
     )
+    comparison = compare(schemes, n_iters=iterations, n_runs=runs, seed=seed, n_jobs=jobs, progress=_progress)
     content = msgspec.json.encode(as_object(comparison, problem_key, code.family))
     if out is not None:
         write_atomically(out, content)

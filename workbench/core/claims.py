@@ -1,5 +1,6 @@
 """Claims of the papers, bounds computed from them, and verdicts about them."""
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -42,8 +43,8 @@ class Claim:
 
     @property
     def key(self) -> str:
-        """The claim's name in the ledger, for instance hetero_gc/theorem_2."""
-        return f"{self.paper}/{self.name.lower().replace(' ', '_')}"
+        """The claim's name in the ledger, for instance hetero_gc/theorem_2 or onebit_gc/eq_39."""
+        return f"{self.paper}/{re.sub(r'[^a-z0-9]+', '_', self.name.lower()).strip('_')}"
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from hashlib import blake2b
 
 import numpy as np
 
-from workbench.core.types import FloatArray
+from workbench.core.types import FloatArray, IntArray
 
 
 def stream(seed: int, name: str, run: int = 0) -> np.random.Generator:
@@ -39,17 +39,21 @@ class RunStreams:
     def __len__(self) -> int:
         return len(self._generators)
 
-    def __getitem__(self, block: slice) -> "RunStreams":
-        """Return the streams of a block of runs; what is drawn from them is drawn here."""
-        part = RunStreams.__new__(RunStreams)
-        part._generators = self._generators[block]
-        return part
-
     def random(self, size: tuple[int, ...]) -> FloatArray:
         """Uniform draws on [0, 1), shape `size`; size[0] must be the number of runs."""
         out = self._empty(size)
         for generator, row in zip(self._generators, out, strict=True):
             generator.random(out=row)
+        return out
+
+    def random_rows(self, counts: IntArray, width: int) -> FloatArray:
+        """Uniform draws of counts[r] rows for run r, shape (R, largest count, width), 0 beyond a run's own count.
+
+        What a run draws depends on its own count alone, not on the runs beside it.
+        """
+        out = np.zeros((len(self), int(counts.max(initial=0)), width))
+        for generator, rows, count in zip(self._generators, out, counts.tolist(), strict=True):
+            generator.random(out=rows[:count])
         return out
 
     def standard_normal(self, size: tuple[int, ...]) -> FloatArray:

@@ -1,9 +1,9 @@
 """The types at the seams. Axes, always in this order: R runs, W workers, P parts, D dimensions."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -37,6 +37,15 @@ class DelayModel(Protocol):
 
     def straggle_prob(self, deadline_s: float) -> FloatArray:
         """P(response time > deadline), shape (W,)."""
+        ...
+
+
+@runtime_checkable
+class SequentialDelayModel(DelayModel, Protocol):
+    """A delay model whose rounds depend on each other, as those of a recorded log do."""
+
+    def rounds(self, n_runs: int, *, rng: UniformSource) -> Iterator[FloatArray]:
+        """Response times of one round after the other, without end, shape (R, W) each."""
         ...
 
 
@@ -94,13 +103,29 @@ class Regularity:
     optimal_loss: float | None = None
 
 
+Encoder = Callable[[FloatArray], FloatArray]  # iterates (R, D) -> messages (R, W, D)
+
+
 class Problem(Protocol):
-    """A loss F = Σ_j f_j over P parts, evaluated for R iterates at once."""
+    """A loss F = Σ_j f_j over P parts, f_j a sum over the part's samples, evaluated for R iterates at once."""
 
     name: str
-    n_parts: int
-    dim: int
     regularity: Regularity
+
+    @property
+    def n_parts(self) -> int:
+        """P."""
+        ...
+
+    @property
+    def dim(self) -> int:
+        """D."""
+        ...
+
+    @property
+    def part_sizes(self) -> IntArray:
+        """Samples of each part, shape (P,); 1 where a part has no samples to draw from."""
+        ...
 
     def initial(self) -> FloatArray:
         """The common starting point, shape (D,)."""
@@ -114,8 +139,30 @@ class Problem(Protocol):
         """Gradient of every part at iterates (R, D), shape (R, P, D)."""
         ...
 
-    def encoded_grads(self, x: FloatArray, encode: FloatArray) -> FloatArray:
-        """Messages Σ_j encode[w, j] ∇f_j(x), iterates (R, D) and encode (W, P), shape (R, W, D)."""
+    def encoder(self, encode: FloatArray) -> Encoder:
+        """Prepare messages Σ_j encode[w, j] ∇f_j(x) for encode (W, P): iterates (R, D) -> (R, W, D).
+
+        What depends on `encode` alone is done once, here.
+        """
+        ...
+
+    def weighted_grad(self, x: FloatArray, weights: FloatArray) -> FloatArray:
+        """Σ_j weights[r, j] ∇f_j(x_r) at iterates (R, D) with weights (R, P), shape (R, D)."""
+        ...
+
+    def local_grads(self, x: FloatArray) -> FloatArray:
+        """Gradient of every part at an iterate of its own, x (R, P, D), shape (R, P, D)."""
+        ...
+
+    def sample_grads(self, x: FloatArray, batch: IntArray, weights: FloatArray) -> FloatArray:
+        """Σ_b weights[r, j, b] ∇f_{j, batch[r, j, b]} at x[r, j], shape (R, P, D).
+
+        Parameters
+        ----------
+        x : an iterate for each part, shape (R, P, D)
+        batch : samples, counted within their part, shape (R, P, B)
+        weights : of the samples, 0 where there is none, shape (R, P, B)
+        """
         ...
 
 
@@ -129,7 +176,9 @@ class Trajectory:
     grad_sq: FloatArray  # ‖∇F(x)‖²
     part_grad_sq: FloatArray  # max_j ‖∇f_j(x)‖²
     seconds: FloatArray  # simulated wall-clock time
-    bits_up: FloatArray  # bits that reached the master
+    bits_up: FloatArray  # bits that workers sent and that were heard
+    bits_down: FloatArray  # bits that the master sent
+    measures: Mapping[str, FloatArray] = field(default_factory=dict)  # what the scheme measures besides
     config: Mapping[str, object] = field(default_factory=dict)
 
     @property

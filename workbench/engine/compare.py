@@ -1,19 +1,23 @@
 """Methods side by side: the same stragglers, the same tuning budget, and what the runs can tell apart."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
-from typing import Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 from scipy import stats
 
 from workbench.codes.code import GradientCode
 from workbench.core.errors import InputError
-from workbench.core.types import DelayModel, FloatArray, Problem, Trajectory
-from workbench.engine.loop import WAIT_FOR_ALL, ConstantStep, GridStep, simulate
+from workbench.core.types import FloatArray, Problem, Trajectory
+from workbench.engine.loop import simulate
 from workbench.engine.parallel import run_jobs
 from workbench.problems.regularity import curvature_at
+from workbench.schemes.coded_sgd import CodedSgd
+from workbench.schemes.scheme import Setting
+from workbench.schemes.step_sizes import ConstantStep, GridStep
+from workbench.schemes.wait_for_all import WaitForAll
 
 STEP_GRID = tuple(np.geomspace(0.01, 30, 10).tolist())  # multiples of 1/smoothness
 REFINEMENT = (-2 / 3, -1 / 3, 1 / 3, 2 / 3)  # steps tried around a method's best one, in powers of the grid's ratio
@@ -44,7 +48,7 @@ class Method:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Methods on the same problem and the same stragglers; the reference, if any, comes last."""
+    """Methods on the same problem and the same stragglers."""
 
     methods: tuple[Method, ...]
 
@@ -75,54 +79,18 @@ class Separation:
     n_pairs: int  # runs where neither diverged
 
 
-@dataclass(frozen=True)
-class _Setting:
-    """What all methods share."""
-
-    problem: Problem
-    delay: DelayModel
-    deadline_s: float | None
-    n_iters: int
-    seed: int
-
-    def pilot(self, code: GradientCode | None, steps: FloatArray, n_runs: int) -> FloatArray:
-        """Final loss of n_runs pilots at each step size (G,), the same noise for each, shape (G, n_runs)."""
-        trajectory = simulate(
-            self.problem,
-            code,
-            self.delay,
-            deadline_s=self.deadline_s,
-            step_size=GridStep(tuple(steps.tolist()), n_runs),
-            n_iters=self.n_iters,
-            n_runs=n_runs,
-            n_repeats=len(steps),
-            seed=self.seed + PILOT_SEED_SHIFT,
-            checkpoints=[self.n_iters],
-        )
-        loss = trajectory.loss[:, -1].reshape(len(steps), n_runs)
-        return np.where(np.isfinite(loss), loss, np.inf)
-
-    def run(self, code: GradientCode | None, step: float, n_runs: int, checkpoints: Sequence[int] | None) -> Trajectory:
-        """Run one method at its step size."""
-        return simulate(
-            self.problem,
-            code,
-            self.delay,
-            deadline_s=self.deadline_s,
-            step_size=ConstantStep(step),
-            n_iters=self.n_iters,
-            n_runs=n_runs,
-            seed=self.seed,
-            checkpoints=checkpoints,
-        )
+def coded_schemes(
+    setting: Setting, codes: Sequence[GradientCode], *, deadline_s: float | None, reference: bool = True
+) -> list[CodedSgd | WaitForAll]:
+    """Return a scheme for each code, and for gradient descent that waits for all; the step sizes are to be tuned."""
+    untuned = ConstantStep(0.0)
+    coded = [CodedSgd(setting, code, untuned, deadline_s) for code in codes]
+    return [*coded, *([WaitForAll(setting, untuned)] if reference else [])]
 
 
 def compare(
-    problem: Problem,
-    codes: Sequence[GradientCode],
-    delay: DelayModel,
+    schemes: Sequence[Any],
     *,
-    deadline_s: float | None,
     n_iters: int,
     n_runs: int,
     seed: int,
@@ -130,17 +98,17 @@ def compare(
     step_grid: Sequence[float] = STEP_GRID,
     checkpoints: Sequence[int] | None = None,
     n_jobs: int = 1,
-    reference: bool = True,
     progress: Progress | None = None,
 ) -> Comparison:
-    """Tune and run every code, and gradient descent that waits for all, on the same stragglers.
+    """Tune and run every scheme on the same stragglers.
 
-    Each method takes the constant step size with the least mean final loss over its pilot runs. All methods
-    share one grid: while the best step of any lies at an edge, the grid grows there for all of them. Then
-    each tries four more steps between its best one's neighbours.
+    Each takes the constant step size with the least mean final loss over its pilot runs. All share one grid:
+    while the best step of any lies at an edge, the grid grows there for all of them. Then each tries four more
+    steps between its best one's neighbours.
 
     Parameters
     ----------
+    schemes : of one setting, each with a `step_size`, whatever it is now
     step_grid : multiples of 1/smoothness, ascending, geometrically spaced, at least 2; of the inverse curvature at
         the start where the problem claims no smoothness
     n_jobs : processes; the result does not depend on it
@@ -148,23 +116,24 @@ def compare(
 
     Raises
     ------
-    InputError : two codes of one family, a bad grid, a problem that is flat at the start and claims no smoothness
+    InputError : two schemes of one name, a bad grid, a problem that is flat at the start and claims no smoothness
     """
-    candidates: list[GradientCode | None] = [*codes, *([None] if reference else [])]
-    names = [WAIT_FOR_ALL if code is None else code.family for code in candidates]
+    names = [scheme.name for scheme in schemes]
     if len(set(names)) < len(names) or not names:
-        raise InputError(f"methods {', '.join(names) or '(none)'}: give at least one, each family once")
-    grid = np.asarray(step_grid, float) / _curvature(problem)  # (G,)
+        raise InputError(f"methods {', '.join(names) or '(none)'}: give at least one, each name once")
+    grid = np.asarray(step_grid, float) / _curvature(schemes[0].setting.problem)  # (G,)
     if len(grid) < 2 or pilot_runs < 1 or not (grid[0] > 0 and np.all(np.diff(grid) > 0)):
         raise InputError(f"step_grid {list(step_grid)}, pilot_runs {pilot_runs}: at least 2 ascending steps, 1 run")
-    setting = _Setting(problem, delay, deadline_s, n_iters, seed)
 
     def over_methods(stage: str, jobs: Sequence[Callable[[], T]]) -> list[T]:
         return run_jobs(jobs, n_jobs, progress and (lambda done: progress(stage, done, len(names))))
 
     def pilots(steps: FloatArray) -> FloatArray:
-        each = np.broadcast_to(steps, (len(candidates), steps.shape[-1]))  # (methods, steps)
-        jobs = [partial(setting.pilot, code, own, pilot_runs) for code, own in zip(candidates, each, strict=True)]
+        each = np.broadcast_to(steps, (len(schemes), steps.shape[-1]))  # (methods, steps)
+        jobs = [
+            partial(_pilot, scheme, own, n_iters=n_iters, n_runs=pilot_runs, seed=seed + PILOT_SEED_SHIFT)
+            for scheme, own in zip(schemes, each, strict=True)
+        ]
         return np.stack(over_methods("tune", jobs))  # (methods, steps, pilots)
 
     loss = pilots(grid)  # (methods, G, pilots)
@@ -189,8 +158,15 @@ def compare(
     trajectories = over_methods(
         "run",
         [
-            partial(setting.run, code, float(step), n_runs, checkpoints)
-            for code, step in zip(candidates, chosen, strict=True)
+            partial(
+                simulate,
+                replace(scheme, step_size=ConstantStep(float(step))),
+                n_iters=n_iters,
+                n_runs=n_runs,
+                seed=seed,
+                checkpoints=checkpoints,
+            )
+            for scheme, step in zip(schemes, chosen, strict=True)
         ],
     )
     return Comparison(
@@ -201,6 +177,20 @@ def compare(
             )
         )
     )
+
+
+def _pilot(scheme: Any, steps: FloatArray, *, n_iters: int, n_runs: int, seed: int) -> FloatArray:
+    """Final loss of n_runs pilots at each step size (G,), the same noise for each, shape (G, n_runs)."""
+    trajectory = simulate(
+        replace(scheme, step_size=GridStep(tuple(steps.tolist()), n_runs)),
+        n_iters=n_iters,
+        n_runs=n_runs,
+        n_repeats=len(steps),
+        seed=seed,
+        checkpoints=[n_iters],
+    )
+    loss = trajectory.loss[:, -1].reshape(len(steps), n_runs)
+    return np.where(np.isfinite(loss), loss, np.inf)
 
 
 def _curvature(problem: Problem) -> float:

@@ -1,29 +1,86 @@
-"""Independent jobs on several processes, with the same results for any number of them."""
+"""Independent jobs in this process, on several, or on a cluster, with the same results wherever they run."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from importlib import import_module
 from typing import Any, TypeVar
 
+from workbench.core.errors import InputError
+
 T = TypeVar("T")
+
+CLUSTER_PATIENCE_S = 30
 
 
 def run_jobs(jobs: Sequence[Callable[[], T]], n_jobs: int, done: Callable[[int], None] | None = None) -> list[T]:
     """Return the results of the jobs in their order.
 
-    The jobs always run in processes of one BLAS thread, even one at a time: products are rounded by the
-    number of threads, and several threads for small matrices only get into each other's way.
-
     Parameters
     ----------
     jobs : picklable, for instance `functools.partial` of a module's function
+    n_jobs : processes
     done : called with the number of finished jobs
     """
+    results: dict[int, T] = {}
+    for index, result in finished_jobs(jobs, n_jobs):
+        results[index] = result
+        if done is not None:
+            done(len(results))
+    return [results[index] for index in range(len(jobs))]
+
+
+def finished_jobs(
+    jobs: Sequence[Callable[[], T]], n_jobs: int, *, cluster: str | None = None
+) -> Iterator[tuple[int, T]]:
+    """Yield each job's index and result as it is finished.
+
+    Every job runs on one BLAS thread: products are rounded by the number of threads, and several threads for small
+    matrices only get into each other's way.
+
+    Parameters
+    ----------
+    cluster : address of a Dask scheduler, whose workers have this package; then n_jobs says nothing
+
+    Raises
+    ------
+    InputError : no cluster at the address, or no Dask to speak to it
+    """
+    if cluster is None and (n_jobs == 1 or len(jobs) == 1):
+        for index, job in enumerate(jobs):
+            yield _on_one_thread(index, job)
+        return
     joblib: Any = import_module("joblib")  # heavy, and untyped
-    results: list[T] = []
-    with joblib.parallel_config(backend="loky", inner_max_num_threads=1):
-        pool = joblib.Parallel(n_jobs=max(min(n_jobs, len(jobs)), 2), pre_dispatch=n_jobs, return_as="generator")
-        for result in pool((job, (), {}) for job in jobs):
-            results.append(result)
-            if done is not None:
-                done(len(results))
-    return results
+    client = None if cluster is None else _client(cluster)
+    try:
+        options = (
+            {"backend": "loky", "inner_max_num_threads": 1} if client is None else {"backend": "dask", "client": client}
+        )
+        processes = min(n_jobs, len(jobs)) if client is None else -1
+        with joblib.parallel_config(**options):
+            pool = joblib.Parallel(n_jobs=processes, return_as="generator_unordered")
+            yield from pool((_on_one_thread, each, {}) for each in enumerate(jobs))
+    finally:
+        if client is not None:
+            client.close()
+
+
+def _on_one_thread(index: int, job: Callable[[], T]) -> tuple[int, T]:
+    import_module("scipy.linalg")  # brings a BLAS of its own: it must be there to be limited
+    threadpoolctl: Any = import_module("threadpoolctl")  # untyped
+    with threadpoolctl.threadpool_limits(1):
+        return index, job()
+
+
+def _client(address: str) -> Any:
+    """Connect to a Dask scheduler, for joblib alone: xarray would leave its own work to a default one."""
+    try:
+        distributed: Any = import_module("distributed")
+    except ImportError:
+        raise InputError("a cluster needs Dask: pip install 'straggler-workbench[cluster]'") from None
+    try:
+        client = distributed.Client(address, timeout=CLUSTER_PATIENCE_S, set_as_default=False)
+    except (OSError, ValueError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise InputError(
+            f"no Dask scheduler answers at {address} ({reason}): start one, or leave --cluster out"
+        ) from None
+    return client

@@ -6,13 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import expit
 
-from workbench.core.blocks import in_run_blocks
-from workbench.core.types import FloatArray, IntArray, Regularity
-from workbench.problems.products import mixed_products, part_products
+from workbench.core.types import Encoder, FloatArray, IntArray, Regularity
+from workbench.problems.linear_scores import LinearScores, Samples
 from workbench.problems.regularity import FLATTEST, inverse_of_gram, minimise
 from workbench.problems.samples import Floats
-
-RUN_BLOCK = 5
 
 
 @dataclass(frozen=True)
@@ -46,50 +43,55 @@ class BinaryLogistic:
         """D = K features."""
         return len(self.signs) * int(self.features.shape[1])
 
+    @property
+    def part_sizes(self) -> IntArray:
+        """Samples of each part, shape (P,)."""
+        return np.diff(self.starts)
+
     def initial(self) -> FloatArray:
         """The common starting point, shape (D,)."""
         return self.start
 
     def loss(self, x: FloatArray) -> FloatArray:
         """F at iterates (R, D), shape (R,)."""
-
-        def block_loss(block: FloatArray) -> FloatArray:
-            each = np.logaddexp(0, -self._margins(block))  # (runs, K, N)
-            return np.asarray(self.scale * each.sum(axis=(1, 2), dtype=np.float64))
-
-        return np.asarray(in_run_blocks(block_loss, x, RUN_BLOCK) + self.l2 / 2 * np.square(x).sum(axis=1))
+        margins = self._linear.scores(x) * self.signs  # (R, K, N)
+        each = np.log1p(np.exp(-np.abs(margins))) - np.minimum(margins, 0)
+        fit = self.scale * each.sum(axis=(1, 2), dtype=np.float64)  # (R,)
+        return np.asarray(fit + self.l2 / 2 * np.square(x).sum(axis=1))
 
     def part_grads(self, x: FloatArray) -> FloatArray:
         """Gradient of every part at iterates (R, D), shape (R, P, D)."""
+        return self._linear.part_grads(x)
 
-        def block_grads(block: FloatArray) -> Floats:
-            grads = part_products(self._slopes(block), self.features, self.starts)  # (P, runs K, features)
-            return grads.reshape(self.n_parts, len(block), self.dim).swapaxes(0, 1)
+    def encoder(self, encode: FloatArray) -> Encoder:
+        """Prepare messages Σ_j encode[w, j] ∇f_j(x) for encode (W, P): iterates (R, D) -> (R, W, D)."""
+        return self._linear.encoder(encode)
 
-        grads = in_run_blocks(block_grads, x, RUN_BLOCK)  # (R, P, D)
-        grads += (self.l2 / self.n_parts) * x[:, None, :]
-        return grads
+    def weighted_grad(self, x: FloatArray, weights: FloatArray) -> FloatArray:
+        """Σ_j weights[r, j] ∇f_j(x_r) at iterates (R, D) with weights (R, P), shape (R, D)."""
+        return self._linear.weighted_grad(x, weights)
 
-    def encoded_grads(self, x: FloatArray, encode: FloatArray) -> FloatArray:
-        """Messages Σ_j encode[w, j] ∇f_j(x), iterates (R, D) and encode (W, P), shape (R, W, D)."""
+    def local_grads(self, x: FloatArray) -> FloatArray:
+        """Gradient of every part at an iterate of its own, x (R, P, D), shape (R, P, D)."""
+        return self._linear.local_grads(x)
 
-        def block_messages(block: FloatArray) -> Floats:
-            mixed = mixed_products(self._slopes(block), self.features, self.starts, encode)  # (W, runs K, features)
-            return mixed.reshape(len(encode), len(block), self.dim).swapaxes(0, 1)
+    def sample_grads(self, x: FloatArray, batch: IntArray, weights: FloatArray) -> FloatArray:
+        """Σ_b weights[r, j, b] ∇f_{j, batch[r, j, b]} at x[r, j], x (R, P, D) and the others (R, P, B), as x."""
+        return self._linear.sample_grads(x, batch, weights)
 
-        messages = in_run_blocks(block_messages, x, RUN_BLOCK)  # (R, W, D)
-        messages += (self.l2 / self.n_parts) * encode.sum(axis=1)[:, None] * x[:, None, :]
-        return messages
+    @property
+    def _linear(self) -> LinearScores:
+        return LinearScores(self.features, self.starts, len(self.signs), self._slopes, self.l2 / self.n_parts)
 
-    def _margins(self, block: FloatArray) -> Floats:
-        """How far each sample lies on the right side, shape (runs, K, N)."""
-        weights = block.astype(self.features.dtype).reshape(-1, self.features.shape[1])  # (runs K, features)
-        return (weights @ self.features.T).reshape(len(block), *self.signs.shape) * self.signs
-
-    def _slopes(self, block: FloatArray) -> Floats:
-        """Derivative of the logistic losses in ⟨a_i, x_k⟩, shape (runs K, N)."""
-        slopes = -self.scale * self.signs * expit(-self._margins(block))  # (runs, K, N)
-        return np.asarray(slopes, self.features.dtype).reshape(-1, self.signs.shape[1])
+    def _slopes(self, scores: Floats, samples: Samples) -> Floats:
+        """Derivative of the losses of some samples (..., M) in their scores (..., K, M), same shape, in place."""
+        signs = self.signs.T[samples].swapaxes(-1, -2)  # (..., K, M)
+        scores *= signs
+        with np.errstate(over="ignore"):  # far on the right side the slope is 0
+            np.exp(scores, out=scores)
+        scores += 1
+        np.divide(-self.scale * signs, scores, out=scores)
+        return scores
 
 
 def measured(features: Floats, signs: Floats, *, scale: float, l2: float) -> Regularity:

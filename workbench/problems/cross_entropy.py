@@ -18,9 +18,14 @@ def of_own_class(log_prob: Floats, labels: IntArray) -> Floats:
     return log_prob[:, labels, np.arange(len(labels))]
 
 
-def mean_slope(log_prob: Floats, labels: IntArray) -> Floats:
-    """Derivative of the mean cross-entropy in the scores (runs, classes, N), same shape, in place."""
+def slopes(log_prob: Floats, labels: IntArray, n_samples: int) -> Floats:
+    """Derivative of cross-entropies over n_samples in their scores, same shape, in place.
+
+    Parameters
+    ----------
+    log_prob : shape (..., classes, M); labels : shape (M,) or (..., M)
+    """
     excess = np.exp(log_prob, out=log_prob)
-    excess[:, labels, np.arange(len(labels))] -= 1
-    excess /= len(labels)
+    excess -= labels[..., None, :] == np.arange(excess.shape[-2])[:, None]  # (..., classes, M)
+    excess /= n_samples
     return excess

@@ -1,17 +1,19 @@
 """Least squares on synthetic data: with a spectrum that is set exactly, or drawn as in two of the papers."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import numpy as np
 
-from workbench.core.blocks import in_run_blocks
 from workbench.core.errors import InputError
 from workbench.core.streams import stream
-from workbench.core.types import FloatArray, IntArray, Regularity
-from workbench.problems.products import mixed_products, part_products
+from workbench.core.types import Encoder, FloatArray, IntArray, Regularity
+from workbench.problems.linear_scores import LinearScores, Samples
+from workbench.problems.products import MOST_HESSIANS, affine, mixing_cost
+from workbench.problems.samples import Floats
 
-RUN_BLOCK = 16
+Generator = Literal["spectrum", "onebit_gc", "fastest_k"]
 
 
 @dataclass(frozen=True)
@@ -39,37 +41,54 @@ class LeastSquares:
         """D."""
         return int(self.design.shape[2])
 
+    @property
+    def part_sizes(self) -> IntArray:
+        """Samples of each part, shape (P,)."""
+        return np.full(self.n_parts, self.design.shape[1])
+
     def initial(self) -> FloatArray:
         """The common starting point, shape (D,)."""
         return self.start
 
     def loss(self, x: FloatArray) -> FloatArray:
         """F at iterates (R, D), shape (R,)."""
-
-        def block_loss(block: FloatArray) -> FloatArray:
-            by_part = self._residuals(block).reshape(len(block), self.n_parts, -1).swapaxes(0, 1)  # (P, runs, N/P)
-            return np.asarray(np.square(by_part).sum(axis=(0, 2)) / 2)
-
-        return in_run_blocks(block_loss, x, RUN_BLOCK)
+        residuals = self._residuals(self._linear.scores(x), slice(None))  # (R, 1, N)
+        return np.asarray(np.einsum("rkn,rkn->r", residuals, residuals) / 2)
 
     def part_grads(self, x: FloatArray) -> FloatArray:
         """∇f_j = A_jᵀ(A_j x − b_j) at iterates (R, D), shape (R, P, D)."""
+        return self._linear.part_grads(x)
 
-        def block_grads(block: FloatArray) -> FloatArray:
-            return part_products(self._residuals(block), self._rows, self._starts).swapaxes(0, 1)
+    def encoder(self, encode: FloatArray) -> Encoder:
+        """Prepare messages Σ_j encode[w, j] ∇f_j(x) for encode (W, P): iterates (R, D) -> (R, W, D).
 
-        return in_run_blocks(block_grads, x, RUN_BLOCK)
-
-    def encoded_grads(self, x: FloatArray, encode: FloatArray) -> FloatArray:
-        """Messages Σ_j encode[w, j] ∇f_j(x), iterates (R, D) and encode (W, P), shape (R, W, D).
-
-        Two products with the data cost less than one with the W encoded Hessians.
+        They are H_w x − p_w with H_w = Σ_j encode[w, j] A_jᵀA_j: one product, where this takes fewer
+        multiplications than one with the samples and another with their residuals.
         """
+        by_samples = len(self._rows) + min(mixing_cost(encode, self._starts))
+        n_workers, dim = len(encode), self.dim
+        if n_workers * dim > by_samples or n_workers * dim**2 > MOST_HESSIANS:
+            return self._linear.encoder(encode)
+        hessians, pulls = np.empty((n_workers, dim, dim)), np.empty((n_workers, dim))  # H (W, D, D), p (W, D)
+        for worker, weights in enumerate(encode):
+            held = np.flatnonzero(weights)
+            rows = self.design[held].reshape(-1, dim)  # (held, D)
+            weighted = (weights[held, None, None] * self.design[held]).reshape(-1, dim)
+            hessians[worker] = weighted.T @ rows
+            pulls[worker] = self.target[held].ravel() @ weighted
+        return affine(hessians, pulls)
 
-        def block_messages(block: FloatArray) -> FloatArray:
-            return mixed_products(self._residuals(block), self._rows, self._starts, encode).swapaxes(0, 1)
+    def weighted_grad(self, x: FloatArray, weights: FloatArray) -> FloatArray:
+        """Σ_j weights[r, j] ∇f_j(x_r) at iterates (R, D) with weights (R, P), shape (R, D)."""
+        return self._linear.weighted_grad(x, weights)
 
-        return in_run_blocks(block_messages, x, RUN_BLOCK)
+    def local_grads(self, x: FloatArray) -> FloatArray:
+        """Gradient of every part at an iterate of its own, x (R, P, D), shape (R, P, D)."""
+        return self._linear.local_grads(x)
+
+    def sample_grads(self, x: FloatArray, batch: IntArray, weights: FloatArray) -> FloatArray:
+        """Σ_b weights[r, j, b] ∇f_{j, batch[r, j, b]} at x[r, j], x (R, P, D) and the others (R, P, B), as x."""
+        return self._linear.sample_grads(x, batch, weights)
 
     @property
     def _rows(self) -> FloatArray:
@@ -81,12 +100,53 @@ class LeastSquares:
         """First sample of each part, and N, shape (P+1,)."""
         return np.asarray(np.arange(self.n_parts + 1) * self.design.shape[1])
 
-    def _residuals(self, block: FloatArray) -> FloatArray:
-        """A x − b of all samples, shape (runs, N)."""
-        return np.asarray(block @ self._rows.T - self.target.ravel())
+    @property
+    def _linear(self) -> LinearScores:
+        return LinearScores(self._rows, self._starts, 1, self._residuals)
+
+    def _residuals(self, scores: Floats, samples: Samples) -> Floats:
+        """A x − b of some samples (..., M), scores (..., 1, M) and result alike."""
+        scores -= self.target.ravel()[samples][..., None, :]
+        return scores
 
 
 def build(
+    n_parts: int,
+    *,
+    seed: int,
+    n_samples: int | None = None,
+    dim: int = 100,
+    generator: Generator = "spectrum",
+    condition: float | None = None,
+    disagreement: float | None = None,
+    noise: float | None = None,
+    average: bool | None = None,
+) -> LeastSquares:
+    """Draw a problem with one of the generators of this module; None stands for the generator's own default.
+
+    Parameters
+    ----------
+    n_parts : P
+    n_samples : N
+    condition, disagreement, noise : of the generator "spectrum"
+    average : of the papers' generators, "onebit_gc" and "fastest_k"
+
+    Raises
+    ------
+    InputError : an unknown generator, a parameter of another one, sizes that do not fit together
+    """
+    if generator not in GENERATORS:
+        raise InputError(f"generator '{generator}': choose one of {', '.join(GENERATORS)}")
+    draw, names = GENERATORS[generator]
+    options = {"condition": condition, "disagreement": disagreement, "noise": noise, "average": average}
+    for name, value in options.items():
+        if value is not None and name not in names:
+            raise InputError(f"{name} = {value}: the generator '{generator}' has none, leave it out or choose another")
+    options["n_samples"] = n_samples
+    return draw(n_parts, seed=seed, dim=dim, **{name: value for name, value in options.items() if value is not None})
+
+
+def spectrum(
     n_parts: int,
     *,
     seed: int,
@@ -175,6 +235,13 @@ def fastest_k(n_parts: int, *, seed: int, dim: int = 100, n_samples: int = 2000,
     weights = rng.integers(1, 100, dim, endpoint=True)  # (D,)
     labels = features @ weights + rng.standard_normal(n_samples)  # (N,)
     return _regression(n_parts, features, labels, np.zeros(dim), average=average)
+
+
+GENERATORS: dict[str, tuple[Callable[..., LeastSquares], tuple[str, ...]]] = {  # and the options of their own
+    "spectrum": (spectrum, ("condition", "disagreement", "noise")),
+    "onebit_gc": (onebit_gc, ("average",)),
+    "fastest_k": (fastest_k, ("average",)),
+}
 
 
 def _check_sizes(n_parts: int, dim: int, n_samples: int) -> None:

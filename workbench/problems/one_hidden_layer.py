@@ -1,23 +1,33 @@
 """A network with one hidden layer on images [quantimed, experiments]."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
 import numpy as np
 
-from workbench.core.blocks import in_run_blocks
 from workbench.core.errors import InputError
 from workbench.core.streams import stream
-from workbench.core.types import FloatArray, IntArray, Regularity
-from workbench.problems.cross_entropy import log_softmax, mean_slope, of_own_class
-from workbench.problems.products import mixed_products, part_products
+from workbench.core.types import Encoder, FloatArray, IntArray, Regularity
+from workbench.problems.cross_entropy import log_softmax, of_own_class, slopes
+from workbench.problems.linear_scores import Samples
+from workbench.problems.products import (
+    batch_weights,
+    gathers,
+    local_products,
+    mixer,
+    of_samples,
+    part_mixer,
+    part_products,
+    run_chunks,
+    times,
+)
 from workbench.problems.samples import N_DIGITS, Floats, Precision, deal, in_precision, of_classes, with_bias
 
 DATASET = "mnist"
-RUN_BLOCK = 5
 
 Activation = Literal["tanh", "relu"]
+Product = Callable[[Floats, Floats], Floats]
 
 
 @dataclass(frozen=True)
@@ -52,71 +62,134 @@ class OneHiddenLayer:
         """D = hidden · features + classes (hidden + 1)."""
         return len(self.start)
 
+    @property
+    def part_sizes(self) -> IntArray:
+        """Samples of each part, shape (P,)."""
+        return np.diff(self.starts)
+
     def initial(self) -> FloatArray:
         """The random common starting point, shape (D,)."""
         return self.start
 
     def loss(self, x: FloatArray) -> FloatArray:
         """F at iterates (R, D), shape (R,)."""
-
-        def block_loss(block: FloatArray) -> FloatArray:
-            _, outer = self._layers(block)
-            own = of_own_class(log_softmax(outer @ self._hidden(block).swapaxes(1, 2)), self.labels)  # (runs, N)
-            return np.asarray(-own.mean(axis=1, dtype=np.float64))
-
-        return in_run_blocks(block_loss, x, RUN_BLOCK)
+        inner, outer = self._layers(x)
+        hidden = self._hidden(times(inner, self.features.T))  # (R, hidden + 1, N)
+        own = of_own_class(log_softmax(outer @ hidden), self.labels)  # (R, N)
+        return np.asarray(-own.mean(axis=1, dtype=np.float64))
 
     def part_grads(self, x: FloatArray) -> FloatArray:
         """Gradient of every part at iterates (R, D), shape (R, P, D)."""
+        return self._summed(*self._backward_all(x, times))
 
-        def block_grads(block: FloatArray) -> Floats:
-            inner_slopes, outer_slopes, hidden = self._backward(block)
-            inner = part_products(inner_slopes, self.features, self.starts)  # (P, runs hidden, features)
-            outer = part_products(outer_slopes, hidden, self.starts)  # (P, runs, classes, hidden + 1)
-            return self._joined(inner, outer)
+    def encoder(self, encode: FloatArray) -> Encoder:
+        """Prepare messages Σ_j encode[w, j] ∇f_j(x) for encode (W, P): iterates (R, D) -> (R, W, D)."""
+        mix_inner = mixer(encode, self.features, self.starts)
+        mix_outer = part_mixer(encode, self.features.dtype)
+        split = self._split
 
-        return in_run_blocks(block_grads, x, RUN_BLOCK)
+        def messages(x: FloatArray) -> FloatArray:
+            inner_slopes, outer_slopes, hidden = self._backward_all(x, times)
+            out = np.empty((len(x), len(encode), self.dim))
+            mix_inner(inner_slopes, out[..., :split])
+            # The outer layer has so few weights that all parts' products fit into memory.
+            outer = np.empty((len(x), self.n_parts, self.dim - split), hidden.dtype)  # (R, P, classes (hidden + 1))
+            part_products(outer_slopes, hidden.swapaxes(1, 2), self.starts, outer)
+            mix_outer(outer, out[..., split:])
+            return out
 
-    def encoded_grads(self, x: FloatArray, encode: FloatArray) -> FloatArray:
-        """Messages Σ_j encode[w, j] ∇f_j(x), iterates (R, D) and encode (W, P), shape (R, W, D)."""
+        return messages
 
-        def block_messages(block: FloatArray) -> Floats:
-            inner_slopes, outer_slopes, hidden = self._backward(block)
-            inner = mixed_products(inner_slopes, self.features, self.starts, encode)  # (W, runs hidden, features)
-            outer = mixed_products(outer_slopes, hidden, self.starts, encode)  # (W, runs, classes, hidden + 1)
-            return self._joined(inner, outer)
+    def weighted_grad(self, x: FloatArray, weights: FloatArray) -> FloatArray:
+        """Σ_j weights[r, j] ∇f_j(x_r) at iterates (R, D) with weights (R, P), shape (R, D)."""
+        of_sample = of_samples(weights, self.starts)[:, None]  # (R, 1, N)
+        inner_slopes, outer_slopes, hidden = self._backward_all(x, times)
+        inner_slopes *= of_sample
+        outer_slopes *= of_sample
+        inner = inner_slopes.reshape(-1, len(self.labels)) @ self.features  # (R hidden, features)
+        outer = outer_slopes @ hidden.swapaxes(1, 2)  # (R, classes, hidden + 1)
+        layers = [inner.reshape(len(x), -1), outer.reshape(len(x), -1)]
+        return np.concatenate(layers, axis=1, dtype=np.float64)
 
-        return in_run_blocks(block_messages, x, RUN_BLOCK)
+    def local_grads(self, x: FloatArray) -> FloatArray:
+        """Gradient of every part at an iterate of its own, x (R, P, D), shape (R, P, D)."""
+        return self._summed(*self._backward_all(x, self._local))
 
-    def _layers(self, block: FloatArray) -> tuple[Floats, Floats]:
-        """U of all runs (runs hidden, features), and V (runs, classes, hidden + 1)."""
-        weights = block.astype(self.features.dtype)
-        split = self.n_hidden * self.features.shape[1]
-        inner, outer = weights[:, :split], weights[:, split:]
-        return inner.reshape(-1, self.features.shape[1]), outer.reshape(len(block), self.n_classes, -1)
+    def sample_grads(self, x: FloatArray, batch: IntArray, weights: FloatArray) -> FloatArray:
+        """Σ_b weights[r, j, b] ∇f_{j, batch[r, j, b]} at x[r, j], x (R, P, D) and the others (R, P, B), as x."""
+        if not gathers(batch, self.starts, self.n_hidden):
+            of_sample = batch_weights(batch, weights, self.starts)[:, None]  # (R, 1, N)
+            inner_slopes, outer_slopes, hidden = self._backward_all(x, self._local)
+            inner_slopes *= of_sample
+            outer_slopes *= of_sample
+            return self._summed(inner_slopes, outer_slopes, hidden)
+        grads, split = np.empty(x.shape), self._split  # (R, P, D)
+        for runs in run_chunks(len(x), batch[0].size * self.features.shape[1]):
+            chosen = self.starts[:-1, None] + batch[runs]  # (runs, P, B)
+            rows = self.features.take(chosen, axis=0)  # (runs, P, B, features)
+            inner_slopes, outer_slopes, hidden = self._backward(
+                *self._layers(x[runs]), rows.swapaxes(2, 3), chosen, times
+            )
+            inner_slopes *= weights[runs, :, None]
+            outer_slopes *= weights[runs, :, None]
+            shape = (*chosen.shape[:2], -1)
+            grads[runs, :, :split] = (inner_slopes @ rows).reshape(shape)
+            grads[runs, :, split:] = (outer_slopes @ hidden.swapaxes(2, 3)).reshape(shape)
+        return grads
 
-    def _hidden(self, block: FloatArray) -> Floats:
-        """Outputs of the hidden layer and a last column of ones, shape (runs, N, hidden + 1)."""
-        inner, _ = self._layers(block)
-        drive = (inner @ self.features.T).reshape(len(block), self.n_hidden, -1)  # (runs, hidden, N)
-        hidden = np.ones((len(block), drive.shape[2], self.n_hidden + 1), drive.dtype)
-        hidden[..., :-1] = (np.tanh(drive) if self.activation == "tanh" else np.maximum(drive, 0)).swapaxes(1, 2)
+    @property
+    def _split(self) -> int:
+        """Weights of the hidden layer, the first ones of an iterate."""
+        return self.n_hidden * int(self.features.shape[1])
+
+    def _layers(self, x: FloatArray) -> tuple[Floats, Floats]:
+        """U (..., hidden, features) and V (..., classes, hidden + 1) of iterates (..., D)."""
+        weights, lead = x.astype(self.features.dtype, copy=False), x.shape[:-1]
+        inner, outer = weights[..., : self._split], weights[..., self._split :]
+        return inner.reshape(*lead, self.n_hidden, -1), outer.reshape(*lead, self.n_classes, -1)
+
+    def _hidden(self, drive: Floats) -> Floats:
+        """Outputs of the hidden layer for inputs (..., hidden, M), and a last row of ones, (..., hidden + 1, M)."""
+        hidden = np.empty((*drive.shape[:-2], self.n_hidden + 1, drive.shape[-1]), drive.dtype)
+        if self.activation == "tanh":
+            np.tanh(drive, out=hidden[..., :-1, :])
+        else:
+            np.maximum(drive, 0, out=hidden[..., :-1, :])
+        hidden[..., -1, :] = 1
         return hidden
 
-    def _backward(self, block: FloatArray) -> tuple[Floats, Floats, Floats]:
-        """Derivatives in the inputs of both layers, (runs hidden, N) and (runs, classes, N), and the hidden outputs."""
-        _, outer = self._layers(block)
-        hidden = self._hidden(block)  # (runs, N, hidden + 1)
-        slopes = mean_slope(log_softmax(outer @ hidden.swapaxes(1, 2)), self.labels)  # (runs, classes, N)
-        active = hidden[..., :-1].swapaxes(1, 2)  # (runs, hidden, N)
-        gain = 1 - active**2 if self.activation == "tanh" else active > 0  # (runs, hidden, N)
-        inner_slopes = (outer[..., :-1].swapaxes(1, 2) @ slopes) * gain  # (runs, hidden, N)
-        return inner_slopes.reshape(-1, len(self.labels)), slopes, hidden
+    def _backward(
+        self, inner: Floats, outer: Floats, columns: Floats, samples: Samples, product: Product
+    ) -> tuple[Floats, Floats, Floats]:
+        """Derivatives in the inputs of both layers, (..., hidden, M) and (..., classes, M), and the hidden outputs.
 
-    def _joined(self, inner: Floats, outer: Floats) -> Floats:
-        """Put both layers' products (P or W, ...) into one vector a run, shape (runs, P or W, D)."""
-        shape = outer.shape[:2]  # (P or W, runs)
-        return np.concatenate([inner.reshape(*shape, -1), outer.reshape(*shape, -1)], axis=2).swapaxes(0, 1)
+        Parameters
+        ----------
+        columns : a column a sample, shape (..., features, M); samples : their numbers, shape (..., M)
+        product : of layers' weights and columns
+        """
+        hidden = self._hidden(product(inner, columns))  # (..., hidden + 1, M)
+        outer_slopes = slopes(log_softmax(product(outer, hidden)), self.labels[samples], len(self.labels))
+        active = hidden[..., :-1, :]
+        gain = 1 - active**2 if self.activation == "tanh" else active > 0  # (..., hidden, M)
+        inner_slopes = product(outer[..., :-1].swapaxes(-1, -2), outer_slopes)  # (..., hidden, M)
+        inner_slopes *= gain
+        return inner_slopes, outer_slopes, hidden
+
+    def _backward_all(self, x: FloatArray, product: Product) -> tuple[Floats, Floats, Floats]:
+        """`_backward` of all samples, at the iterates of the runs (R, D) or of their parts (R, P, D)."""
+        return self._backward(*self._layers(x), self.features.T, slice(None), product)
+
+    def _local(self, weights: Floats, columns: Floats) -> Floats:
+        """Product of each part's own weights (R, P, K, F) with its columns, shape (R, K, N)."""
+        return local_products(weights, columns, self.starts)
+
+    def _summed(self, inner_slopes: Floats, outer_slopes: Floats, hidden: Floats) -> FloatArray:
+        """Sum slopes (R, hidden, N) and (R, classes, N) times their layers' inputs over each part, (R, P, D)."""
+        grads = np.empty((len(hidden), self.n_parts, self.dim))
+        part_products(inner_slopes, self.features, self.starts, grads[..., : self._split])
+        part_products(outer_slopes, hidden.swapaxes(1, 2), self.starts, grads[..., self._split :])
+        return grads
 
 
 def build(

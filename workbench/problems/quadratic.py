@@ -4,14 +4,11 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
-from scipy.sparse import csr_array
 
-from workbench.core.blocks import in_run_blocks
 from workbench.core.errors import InputError
 from workbench.core.streams import stream
-from workbench.core.types import FloatArray, Regularity
-
-RUN_BLOCK = 16
+from workbench.core.types import Encoder, FloatArray, IntArray, Regularity
+from workbench.problems.products import MOST_HESSIANS, affine, part_mixer, part_mixing_cost
 
 
 @dataclass(frozen=True)
@@ -37,38 +34,60 @@ class Quadratic:
         """D."""
         return int(self.curvature.shape[2])
 
+    @property
+    def part_sizes(self) -> IntArray:
+        """One sample a part, shape (P,)."""
+        return np.ones(self.n_parts, np.int64)
+
     def initial(self) -> FloatArray:
         """Start at the origin, shape (D,)."""
         return np.zeros(self.dim)
 
     def loss(self, x: FloatArray) -> FloatArray:
         """F at iterates (R, D), shape (R,)."""
-
-        def block_loss(block: FloatArray) -> FloatArray:
-            offset = block - self.centre[:, None, :]  # (P, runs, D)
-            return np.asarray((offset * (offset @ self.curvature)).sum(axis=(0, 2)) / 2)
-
-        return in_run_blocks(block_loss, x, RUN_BLOCK)
+        offset = x - self.centre[:, None, :]  # (P, R, D)
+        return np.asarray(np.einsum("prd,prd->r", offset, offset @ self.curvature) / 2)
 
     def part_grads(self, x: FloatArray) -> FloatArray:
         """∇f_j = H_j(x − c_j) at iterates (R, D), shape (R, P, D)."""
-        return in_run_blocks(lambda block: self._part_grads(block).swapaxes(0, 1), x, RUN_BLOCK)
+        grads = np.empty((len(x), *self.centre.shape))
+        np.matmul(x - self.centre[:, None, :], self.curvature, out=grads.swapaxes(0, 1))
+        return grads
 
-    def encoded_grads(self, x: FloatArray, encode: FloatArray) -> FloatArray:
-        """Messages Σ_j encode[w, j] ∇f_j(x), iterates (R, D) and encode (W, P), shape (R, W, D).
+    def encoder(self, encode: FloatArray) -> Encoder:
+        """Prepare messages Σ_j encode[w, j] ∇f_j(x) for encode (W, P): iterates (R, D) -> (R, W, D).
 
-        The part gradients exist for one block of runs at a time: to mix them costs less than to mix the Hessians.
+        They are H_w x − p_w with H_w = Σ_j encode[w, j] H_j: one product, where this takes fewer multiplications
+        than the parts' gradients and their mixture.
         """
-        mix = csr_array(encode)  # (W, P)
+        n_workers, (n_parts, dim) = len(encode), self.centre.shape
+        if n_workers * dim > n_parts * dim + part_mixing_cost(encode) or n_workers * dim**2 > MOST_HESSIANS:
+            mix = part_mixer(encode, np.dtype(np.float64))
 
-        def block_messages(block: FloatArray) -> FloatArray:
-            mixed = mix @ self._part_grads(block).reshape(self.n_parts, -1)  # (W, runs D)
-            return np.asarray(mixed).reshape(-1, *block.shape).swapaxes(0, 1)
+            def messages(x: FloatArray) -> FloatArray:
+                out = np.empty((len(x), n_workers, dim))
+                mix(self.part_grads(x), out)
+                return out
 
-        return in_run_blocks(block_messages, x, RUN_BLOCK)
+            return messages
+        hessians = (encode @ self.curvature.reshape(n_parts, -1)).reshape(n_workers, dim, dim)  # (W, D, D)
+        pulls = encode @ np.einsum("pde,pe->pd", self.curvature, self.centre)  # (W, D)
+        return affine(hessians, pulls)
 
-    def _part_grads(self, block: FloatArray) -> FloatArray:
-        return np.asarray((block - self.centre[:, None, :]) @ self.curvature)  # (P, runs, D)
+    def weighted_grad(self, x: FloatArray, weights: FloatArray) -> FloatArray:
+        """Σ_j weights[r, j] ∇f_j(x_r) at iterates (R, D) with weights (R, P), shape (R, D)."""
+        weighted = weights[..., None] * (x[:, None, :] - self.centre)  # (R, P, D)
+        return np.asarray(weighted.reshape(len(x), -1) @ self.curvature.reshape(-1, self.dim))
+
+    def local_grads(self, x: FloatArray) -> FloatArray:
+        """Gradient of every part at an iterate of its own, x (R, P, D), shape (R, P, D)."""
+        grads = np.empty(x.shape)
+        np.matmul((x - self.centre).swapaxes(0, 1), self.curvature, out=grads.swapaxes(0, 1))
+        return grads
+
+    def sample_grads(self, x: FloatArray, batch: IntArray, weights: FloatArray) -> FloatArray:
+        """Σ_b weights[r, j, b] ∇f_j at x[r, j], x (R, P, D) and the others (R, P, B), as x: a part is one sample."""
+        return np.asarray(weights.sum(axis=2)[..., None] * self.local_grads(x))
 
 
 def build(

@@ -78,13 +78,13 @@ def curvature_at(problem: Problem, x: FloatArray) -> float:
 
     It stands for the smoothness where a loss has none on the whole space: an estimate, good to some percent.
     """
-    every_part = np.ones((1, problem.n_parts))  # (1, P)
+    full_gradient = problem.encoder(np.ones((1, problem.n_parts)))
     direction = np.random.default_rng(0).standard_normal(problem.dim)
     largest = 0.0
     for _ in range(POWER_STEPS):
         direction /= np.linalg.norm(direction)
         move = DIFFERENCE * max(1.0, float(np.linalg.norm(x))) * direction
-        ahead, behind = problem.encoded_grads(np.stack([x + move, x - move]), every_part)[:, 0]
+        ahead, behind = full_gradient(np.stack([x + move, x - move]))[:, 0]
         curved = (ahead - behind) / (2 * float(np.linalg.norm(move)))  # (D,): the Hessian's product
         largest = float(np.linalg.norm(curved))
         if not largest > 0:

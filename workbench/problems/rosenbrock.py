@@ -6,7 +6,8 @@ from typing import ClassVar
 import numpy as np
 
 from workbench.core.streams import stream
-from workbench.core.types import FloatArray, IntArray, Regularity
+from workbench.core.types import Encoder, FloatArray, IntArray, Regularity
+from workbench.problems.products import of_samples, run_chunks
 from workbench.problems.samples import part_starts
 
 
@@ -36,6 +37,11 @@ class Rosenbrock:
         """D."""
         return len(self.start)
 
+    @property
+    def part_sizes(self) -> IntArray:
+        """Terms of each part, shape (P,)."""
+        return np.diff(self.starts)
+
     def initial(self) -> FloatArray:
         """The random common starting point, shape (D,)."""
         return self.start
@@ -46,19 +52,64 @@ class Rosenbrock:
 
     def part_grads(self, x: FloatArray) -> FloatArray:
         """Gradient of every part at iterates (R, D), shape (R, P, D)."""
-        return self.encoded_grads(x, np.eye(self.n_parts))
+        return self._placed(*_slopes(x[:, :-1], x[:, 1:]))
 
-    def encoded_grads(self, x: FloatArray, encode: FloatArray) -> FloatArray:
-        """Messages Σ_j encode[w, j] ∇f_j(x), iterates (R, D) and encode (W, P), shape (R, W, D).
+    def encoder(self, encode: FloatArray) -> Encoder:
+        """Prepare messages Σ_j encode[w, j] ∇f_j(x) for encode (W, P): iterates (R, D) -> (R, W, D)."""
+        of_term = of_samples(encode, self.starts)  # (W, N)
 
-        Term i moves the coordinates i and i + 1 alone.
-        """
-        of_term = np.repeat(encode, np.diff(self.starts), axis=1)  # (W, N)
-        rise = 200 * (x[:, 1:] - x[:, :-1] ** 2)  # (R, N), derivative in x_{i+1}
-        messages = np.zeros((len(x), len(encode), self.dim))  # (R, W, D)
-        messages[..., :-1] = of_term * (-2 * x[:, :-1] * rise - 2 * (1 - x[:, :-1]))[:, None]
-        messages[..., 1:] += of_term * rise[:, None]
+        def messages(x: FloatArray) -> FloatArray:
+            lower, upper = _slopes(x[:, None, :-1], x[:, None, 1:])  # (R, 1, N) each
+            out = np.zeros((len(x), len(of_term), self.dim))  # (R, W, D)
+            for runs in run_chunks(len(x), of_term.size):
+                np.multiply(of_term, lower[runs], out=out[runs, :, :-1])
+                out[runs, :, 1:] += of_term * upper[runs]
+            return out
+
         return messages
+
+    def weighted_grad(self, x: FloatArray, weights: FloatArray) -> FloatArray:
+        """Σ_j weights[r, j] ∇f_j(x_r) at iterates (R, D) with weights (R, P), shape (R, D)."""
+        of_term = of_samples(weights, self.starts)  # (R, N)
+        lower, upper = _slopes(x[:, :-1], x[:, 1:])  # (R, N) each
+        grad = np.zeros(x.shape)
+        grad[:, :-1] = of_term * lower
+        grad[:, 1:] += of_term * upper
+        return grad
+
+    def local_grads(self, x: FloatArray) -> FloatArray:
+        """Gradient of every part at an iterate of its own, x (R, P, D), shape (R, P, D)."""
+        term = np.arange(self.dim - 1)  # (N,)
+        return self._placed(*_slopes(x[:, self._owner, term], x[:, self._owner, term + 1]))
+
+    def sample_grads(self, x: FloatArray, batch: IntArray, weights: FloatArray) -> FloatArray:
+        """Σ_b weights[r, j, b] ∇f_{j, batch[r, j, b]} at x[r, j], x (R, P, D) and the others (R, P, B), as x."""
+        term = self.starts[:-1, None] + batch  # (R, P, B)
+        lower, upper = _slopes(np.take_along_axis(x, term, axis=2), np.take_along_axis(x, term + 1, axis=2))
+        row = np.arange(len(x) * self.n_parts).reshape(len(x), -1, 1)  # (R, P, 1)
+        grads = np.zeros((row.size, self.dim))
+        np.add.at(grads, (row, term), weights * lower)
+        np.add.at(grads, (row, term + 1), weights * upper)
+        return grads.reshape(x.shape)
+
+    @property
+    def _owner(self) -> IntArray:
+        """Part of each term, shape (N,)."""
+        return np.repeat(np.arange(self.n_parts), self.part_sizes)
+
+    def _placed(self, lower: FloatArray, upper: FloatArray) -> FloatArray:
+        """Put the terms' derivatives (R, N) in x_i and x_{i+1} into the gradients of their parts (R, P, D)."""
+        term = np.arange(self.dim - 1)  # (N,)
+        grads = np.zeros((len(lower), self.n_parts, self.dim))
+        grads[:, self._owner, term] = lower
+        grads[:, self._owner, term + 1] += upper
+        return grads
+
+
+def _slopes(here: FloatArray, after: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Derivatives of the terms in x_i and in x_{i+1}, of the same shape as these."""
+    rise = 200 * (after - here**2)
+    return -2 * here * rise - 2 * (1 - here), rise
 
 
 def build(n_parts: int, *, seed: int, n_samples: int | None = None) -> Rosenbrock:

@@ -6,17 +6,15 @@ from typing import ClassVar
 
 import numpy as np
 
-from workbench.core.blocks import in_run_blocks
 from workbench.core.errors import InputError
 from workbench.core.streams import stream
-from workbench.core.types import FloatArray, IntArray, Regularity
-from workbench.problems.cross_entropy import log_softmax, mean_slope, of_own_class
-from workbench.problems.products import mixed_products, part_products
+from workbench.core.types import Encoder, FloatArray, IntArray, Regularity
+from workbench.problems.cross_entropy import log_softmax, of_own_class, slopes
+from workbench.problems.linear_scores import LinearScores, Samples
 from workbench.problems.regularity import FLATTEST, inverse_of_gram, minimise
 from workbench.problems.samples import N_DIGITS, Floats, Precision, deal, in_precision, with_bias
 
 DATASET = "mnist"
-RUN_BLOCK = 5
 
 
 @dataclass(frozen=True)
@@ -47,50 +45,47 @@ class SoftmaxRegression:
         """D."""
         return N_DIGITS * int(self.features.shape[1])
 
+    @property
+    def part_sizes(self) -> IntArray:
+        """Samples of each part, shape (P,)."""
+        return np.diff(self.starts)
+
     def initial(self) -> FloatArray:
         """Start at the origin, where every class is as likely, shape (D,)."""
         return np.zeros(self.dim)
 
     def loss(self, x: FloatArray) -> FloatArray:
         """F at iterates (R, D), shape (R,)."""
-
-        def block_loss(block: FloatArray) -> FloatArray:
-            own = of_own_class(log_softmax(self._scores(block)), self.labels)  # (runs, N)
-            return np.asarray(-own.mean(axis=1, dtype=np.float64))
-
-        return np.asarray(in_run_blocks(block_loss, x, RUN_BLOCK) + self.l2 / 2 * np.square(x).sum(axis=1))
+        own = of_own_class(log_softmax(self._linear.scores(x)), self.labels)  # (R, N)
+        return np.asarray(self.l2 / 2 * np.square(x).sum(axis=1) - own.mean(axis=1, dtype=np.float64))
 
     def part_grads(self, x: FloatArray) -> FloatArray:
         """Gradient of every part at iterates (R, D), shape (R, P, D)."""
+        return self._linear.part_grads(x)
 
-        def block_grads(block: FloatArray) -> Floats:
-            grads = part_products(self._slopes(block), self.features, self.starts)  # (P, runs classes, 785)
-            return grads.reshape(self.n_parts, len(block), self.dim).swapaxes(0, 1)
+    def encoder(self, encode: FloatArray) -> Encoder:
+        """Prepare messages Σ_j encode[w, j] ∇f_j(x) for encode (W, P): iterates (R, D) -> (R, W, D)."""
+        return self._linear.encoder(encode)
 
-        grads = in_run_blocks(block_grads, x, RUN_BLOCK)  # (R, P, D)
-        grads += (self.l2 / self.n_parts) * x[:, None, :]
-        return grads
+    def weighted_grad(self, x: FloatArray, weights: FloatArray) -> FloatArray:
+        """Σ_j weights[r, j] ∇f_j(x_r) at iterates (R, D) with weights (R, P), shape (R, D)."""
+        return self._linear.weighted_grad(x, weights)
 
-    def encoded_grads(self, x: FloatArray, encode: FloatArray) -> FloatArray:
-        """Messages Σ_j encode[w, j] ∇f_j(x), iterates (R, D) and encode (W, P), shape (R, W, D)."""
+    def local_grads(self, x: FloatArray) -> FloatArray:
+        """Gradient of every part at an iterate of its own, x (R, P, D), shape (R, P, D)."""
+        return self._linear.local_grads(x)
 
-        def block_messages(block: FloatArray) -> Floats:
-            mixed = mixed_products(self._slopes(block), self.features, self.starts, encode)  # (W, runs classes, 785)
-            return mixed.reshape(len(encode), len(block), self.dim).swapaxes(0, 1)
+    def sample_grads(self, x: FloatArray, batch: IntArray, weights: FloatArray) -> FloatArray:
+        """Σ_b weights[r, j, b] ∇f_{j, batch[r, j, b]} at x[r, j], x (R, P, D) and the others (R, P, B), as x."""
+        return self._linear.sample_grads(x, batch, weights)
 
-        messages = in_run_blocks(block_messages, x, RUN_BLOCK)  # (R, W, D)
-        if self.l2:
-            messages += (self.l2 / self.n_parts) * encode.sum(axis=1)[:, None] * x[:, None, :]
-        return messages
+    @property
+    def _linear(self) -> LinearScores:
+        return LinearScores(self.features, self.starts, N_DIGITS, self._slopes, self.l2 / self.n_parts)
 
-    def _scores(self, block: FloatArray) -> Floats:
-        """Scores of all classes, shape (runs, classes, N)."""
-        weights = block.astype(self.features.dtype).reshape(-1, self.features.shape[1])  # (runs classes, 785)
-        return (weights @ self.features.T).reshape(len(block), N_DIGITS, -1)
-
-    def _slopes(self, block: FloatArray) -> Floats:
-        """Derivative of the mean cross-entropy in the scores, shape (runs classes, N)."""
-        return mean_slope(log_softmax(self._scores(block)), self.labels).reshape(-1, len(self.labels))
+    def _slopes(self, scores: Floats, samples: Samples) -> Floats:
+        """Derivative of the losses of some samples (..., M) in their scores (..., classes, M), same shape, in place."""
+        return slopes(log_softmax(scores), self.labels[samples], len(self.labels))
 
 
 def build(
@@ -143,7 +138,7 @@ def _with_optimum(reg: Regularity, features: FloatArray, labels: IntArray, l2: f
         return np.asarray(log_softmax(x.reshape(1, N_DIGITS, width) @ features.T), np.float64)  # (1, classes, N)
 
     def gradient(x: FloatArray) -> FloatArray:
-        return np.asarray((mean_slope(log_prob(x), labels)[0] @ features).ravel() + l2 * x)
+        return np.asarray((slopes(log_prob(x), labels, n_samples)[0] @ features).ravel() + l2 * x)
 
     def hessian_at(x: FloatArray) -> Callable[[FloatArray], FloatArray]:
         prob = np.exp(log_prob(x)[0])  # (classes, N)

@@ -9,8 +9,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from workbench.core.types import FloatArray, IntArray, UniformSource
+from workbench.quantizers.blocks import run_blocks
 
 NORM_BITS = 32
+SIGN_BIT = np.int64(np.iinfo(np.int64).min)
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,10 +28,19 @@ class RandomSign:
         return self.bits
 
     def __call__(self, v: FloatArray, *, rng: UniformSource) -> FloatArray:
-        """Quantize messages (R, W, D)."""
-        norm = np.linalg.norm(v, axis=-1, keepdims=True)  # (R, W, 1)
-        positive = (2 * rng.random(v.shape) - 1) * norm < v  # P(+) = 1/2 + v/(2‖v‖)
-        return np.asarray(np.where(positive, norm, -norm) * (self.bits > 0)[:, None])
+        """Quantize messages (R, W, D): +‖v‖ where U < 1/2 + v/(2‖v‖), else −‖v‖; works in place on the draws U."""
+        norm = np.sqrt(np.vecdot(v, v))[..., None]  # (R, W, 1)
+        half = np.divide(0.5, norm, out=np.zeros_like(norm), where=norm > 0)
+        norm *= (self.bits > 0)[:, None]
+        signs = rng.random(v.shape)  # (R, W, D)
+        as_bits, norm_bits = signs.view(np.int64), norm.view(np.int64)
+        for runs in run_blocks(v.shape):
+            chance = v[runs] * half[runs]
+            chance += 0.5
+            np.subtract(chance, signs[runs], out=signs[runs])
+            as_bits[runs] &= SIGN_BIT  # np.copysign takes three times as long
+            as_bits[runs] |= norm_bits[runs]
+        return signs
 
     def mean(self, v: FloatArray) -> FloatArray:
         """v itself for messages (..., W, D), 0 for idle workers."""

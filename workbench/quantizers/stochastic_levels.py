@@ -13,6 +13,7 @@ from scipy import special
 
 from workbench.core.errors import InputError
 from workbench.core.types import FloatArray, IntArray, UniformSource, VarianceConstant
+from workbench.quantizers.blocks import run_blocks
 
 MIN_BITS = 2  # the sign and one level
 MAX_BITS = 32
@@ -102,12 +103,16 @@ class StochasticLevels:
         floor(r + U), U uniform, is one of r's two neighbouring integers and has mean r, for negative r too:
         eq. 4 and the sign in one pass over the coordinates.
         """
-        norm = np.sqrt(np.einsum("rwd,rwd->rw", v, v))[:, :, None]  # (R, W, 1)
+        norm = np.sqrt(np.vecdot(v, v))[..., None]  # (R, W, 1)
         s = levels(self.bits)[:, None]  # (W, 1); -1/2 for an idle worker, whose message is 0 anyway
-        rounded = np.asarray(v * np.divide(s, norm, out=np.zeros_like(norm), where=norm > 0))
-        rounded += rng.random(v.shape)
-        np.floor(rounded, out=rounded)
-        rounded *= np.where(self.bits[:, None] > 0, norm / s, 0.0)
+        to_levels = np.divide(s, norm, out=np.zeros_like(norm), where=norm > 0)
+        norm *= np.where(self.bits[:, None] > 0, 1 / s, 0.0)
+        rounded = rng.random(v.shape)  # (R, W, D)
+        for runs in run_blocks(v.shape):
+            block = rounded[runs]
+            block += v[runs] * to_levels[runs]
+            np.floor(block, out=block)
+            block *= norm[runs]
         return rounded
 
     def mean(self, v: FloatArray) -> FloatArray:

@@ -10,9 +10,9 @@ import numpy as np
 
 from workbench.core.types import FloatArray
 from workbench.engine.compare import mean_band, typical
-from workbench.engine.loop import WAIT_FOR_ALL
 from workbench.moments.design_comparison import DesignComparison
 from workbench.report.study import PAPER_FIGURE, Experiment, Study, straggled
+from workbench.schemes.wait_for_all import WaitForAll
 from workbench.verdicts import TheoremCheck
 
 if TYPE_CHECKING:
@@ -223,7 +223,7 @@ def _across(trajectory: Any) -> tuple[FloatArray, FloatArray, FloatArray]:
 
 def _floor(experiment: Experiment, least: float) -> float:
     """Half the least excess of a coded method: the reference may leave the picture downwards, to rounding error."""
-    coded = [each for each in experiment.comparison.methods if each.name != WAIT_FOR_ALL]
+    coded = [each for each in experiment.comparison.methods if each.name != WaitForAll.name]
     return min(float(np.nanmin(mean_band(each.trajectory.loss - least)[0])) for each in coded) / 2
 
 

@@ -8,10 +8,10 @@ import numpy as np
 
 from workbench.core.claims import Assumption
 from workbench.engine.compare import Method, Separation, cost_to_reach, mean_band
-from workbench.engine.loop import WAIT_FOR_ALL
 from workbench.moments.design_comparison import OPTIMAL, DesignComparison, Evaluated, dense_moments
 from workbench.report import charts
 from workbench.report.study import Experiment, Study
+from workbench.schemes.wait_for_all import WaitForAll
 from workbench.stragglers.log import embedded_log
 from workbench.verdicts import TheoremCheck, logged_independence
 
@@ -178,7 +178,7 @@ def _experiment(experiment: Experiment) -> dict[str, Any]:
         "rows": sorted(rows, key=lambda row: row["loss"]),
         "separated": sum(each.is_separated for each in experiment.separations),
         "optimal": cost_to_reach(comparison[OPTIMAL], target),
-        "waiting": cost_to_reach(comparison[WAIT_FOR_ALL], target),
+        "waiting": cost_to_reach(comparison[WaitForAll.name], target),
     }
 
 

@@ -13,12 +13,13 @@ from workbench.codes import optimally_structured
 from workbench.codes.code import DesignSpec
 from workbench.core.claims import Claim, Verdict
 from workbench.core.types import FloatArray, Problem, VarianceConstant
-from workbench.engine.compare import Comparison, Separation, compare, separation
+from workbench.engine.compare import Comparison, Separation, coded_schemes, compare, separation
 from workbench.engine.parallel import run_jobs
 from workbench.engine.setup import build_problem, delay_of
 from workbench.moments.design_comparison import OPTIMAL, DesignComparison
 from workbench.moments.design_comparison import compare as compare_designs
 from workbench.moments.replay import Replayed, replay_left_out
+from workbench.schemes.scheme import Setting
 from workbench.stragglers.log import ResponseLog
 from workbench.stragglers.profile import StragglerProfile, estimate_profile, straggle_prob_from
 from workbench.verdicts import TheoremCheck, check_theorem_2, check_theorem_3
@@ -143,10 +144,7 @@ def _train(
     problem = build_problem(training.problem, config.n_parts, seed=config.seed, n_samples=training.n_samples)
     design = compare_designs(profile, config.spec(profile.n_workers, problem.dim), seed=config.seed)
     comparison = compare(
-        problem,
-        design.codes,
-        delay_of(profile),
-        deadline_s=profile.deadline_s,
+        coded_schemes(Setting(problem, delay_of(profile)), design.codes, deadline_s=profile.deadline_s),
         n_iters=training.n_iters,
         n_runs=training.n_runs,
         seed=config.seed,

@@ -1,60 +1,81 @@
 """Coded, quantized SGD: workers send quantized mixtures of part gradients, the master decodes those heard."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
 
 from workbench.codes.code import GradientCode
-from workbench.core.types import BoolArray, FloatArray, UniformSource
+from workbench.core.types import FloatArray
+from workbench.schemes.coded_round import CodedRound, decoded
+from workbench.schemes.scheme import Cost, Noise, Setting
+from workbench.schemes.step_sizes import StepSize, column
 
 
 class State(NamedTuple):
     """Where every run is."""
 
     x: FloatArray  # (R, D)  iterate
-    bits_up: FloatArray  # (R,)  bits that reached the master so far
 
 
-def init(x0: FloatArray, n_runs: int) -> State:
-    """Start all runs at x0, shape (D,)."""
-    return State(np.tile(x0, (n_runs, 1)), np.zeros(n_runs))
+@dataclass(frozen=True)
+class CodedSgd:
+    """x − η Σ_i v_i Q_i(f_i) over the workers that responded [hetero_gc, II; onebit_gc, eqs. 4-8].
+
+    With the matching code this is 1-bit GC-DL, SGC-DL, BGC, ErasureHead, optimal decoding, OSGC, the optimal code
+    or SGD that ignores stragglers.
+    """
+
+    setting: Setting
+    code: GradientCode
+    step_size: StepSize
+    deadline_s: float | None = None
+    name: str = field(default="")
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "name", self.name or self.code.family)
+        _ = self._round  # refuse sizes that do not fit together now
+
+    @cached_property
+    def _round(self) -> CodedRound:
+        return CodedRound(self.setting, self.code, self.deadline_s)
+
+    @property
+    def floats_a_run(self) -> int:
+        """Coordinates of all messages."""
+        return self._round.floats_a_run
+
+    def init(self, n_runs: int) -> State:
+        """Start all runs at the problem's starting point."""
+        return State(np.tile(self.setting.problem.initial(), (n_runs, 1)))
+
+    def step(self, state: State, iteration: int, noise: Noise) -> tuple[State, Cost]:
+        """Take one round of every run."""
+        responded, cost = self._round.listen(noise)  # (R, W)
+        heard = self._round.quantized(self._round.encoder(state.x), noise)  # (R, W, D)
+        estimate = decoded(self.code.decoder.weights(responded), heard)  # (R, D)
+        return State(state.x - column(self.step_size, iteration, noise.rows) * estimate), cost
+
+    def iterate(self, state: State) -> FloatArray:
+        """x, shape (R, D)."""
+        return state.x
+
+    def measures(self, state: State) -> Mapping[str, FloatArray]:
+        """Nothing besides."""
+        return {}
 
 
-def step(
-    state: State,
-    messages: FloatArray,
-    responded: BoolArray,
-    *,
-    code: GradientCode,
-    step_size: FloatArray | float,
-    rng: UniformSource,
-) -> State:
-    r"""Take one round of every run: x − η Σ_i v_i Q_i(f_i) over the workers that responded [hetero_gc, II].
-
-    Every worker's quantizer draws in every round, heard or not: the noise of a worker does not depend on who
-    else straggles.
+def build(setting: Setting, *, code: GradientCode, step_size: StepSize, deadline_s: float | None = None) -> CodedSgd:
+    """Train with a gradient code.
 
     Parameters
     ----------
-    messages : f_i at state.x, shape (R, W, D)
-    responded : True where the worker beat the deadline, shape (R, W)
-    step_size : η, one for all runs or shape (R,)
+    deadline_s : the master stops listening then; without one it hears all who answer at all
+
+    Raises
+    ------
+    InputError : a code for other numbers of workers or parts
     """
-    n_runs, dim = state.x.shape
-    if len(messages) != n_runs:
-        raise ValueError(f"messages has {len(messages)} runs, state has {n_runs}")
-    heard = code.quantizer(messages, rng=rng)  # (R, W, D)
-    weights = code.decoder.weights(responded)  # (R, W), 0 for stragglers
-    estimate = np.einsum("rw,rwd->rd", weights, heard)  # (R, D)
-    eta = np.broadcast_to(step_size, n_runs)[:, None]  # (R, 1)
-    return State(state.x - eta * estimate, state.bits_up + responded @ message_bits(code, dim))
-
-
-def message_bits(code: GradientCode, dim: int) -> FloatArray:
-    """Bits of each worker's message, 0 for a worker that holds no part, shape (W,)."""
-    return np.where(holders(code), code.quantizer.message_bits(dim), 0.0)
-
-
-def holders(code: GradientCode) -> BoolArray:
-    """Workers that hold at least one part, shape (W,)."""
-    return np.asarray(np.any(code.encode_dense != 0, axis=1))
+    return CodedSgd(setting, code, step_size, deadline_s)

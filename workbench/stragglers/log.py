@@ -80,6 +80,30 @@ def embedded_log() -> ResponseLog:
     return _parse(trace.read_bytes(), trace.name, {})
 
 
+def recorded_responses(n_workers: int, log: Path | None, where: Mapping[str, str] | None) -> FloatArray:
+    """Return what the first workers of a log did in its rounds, shape (rounds, W), inf where missing.
+
+    Parameters
+    ----------
+    n_workers : W, of the log's workers in the order of their names
+    log : the CSV file; the embedded log if None
+    where : grouping column -> value, until one group is left
+
+    Raises
+    ------
+    InputError : a log that cannot be read, or has fewer workers
+    """
+    if log is None and where:
+        raise InputError("where chooses a group of a log: give the log, the embedded one has no groups")
+    found = embedded_log() if log is None else read_log(log, where)
+    if not 1 <= n_workers <= found.n_workers:
+        raise InputError(
+            f"{found.source}: {found.n_workers} workers are recorded, {n_workers} asked for: "
+            f"take 1 to {found.n_workers}, or another log"
+        )
+    return found.response_s[:, :n_workers]
+
+
 def _parse(content: bytes, path: str, where: Mapping[str, str]) -> ResponseLog:
     header, rows = _table(content, path)
     lines = np.array([line for line, _ in rows])  # (N,)

@@ -11,6 +11,7 @@ import numpy as np
 from scipy import sparse
 from scipy.linalg import lapack
 
+from workbench.codes.code import GradientCode
 from workbench.core.types import BoolArray, FloatArray, IntArray
 
 RANK = 1e-10  # singular values below this share of the largest count as zero
@@ -163,3 +164,8 @@ def _distinct(responded: BoolArray) -> tuple[BoolArray, IntArray]:
     packed = np.packbits(responded, axis=1)
     _, first, pattern_of_run = np.unique(packed, axis=0, return_index=True, return_inverse=True)
     return responded[first], pattern_of_run.reshape(-1)
+
+
+def decoder(code: GradientCode, straggle_prob: FloatArray) -> LeastSquaresDecoder:
+    """Decode a code optimally in every pattern, whatever straggle_prob (W,) is."""
+    return LeastSquaresDecoder(code.encode)

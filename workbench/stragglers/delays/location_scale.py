@@ -48,11 +48,17 @@ class LocationScale:
         """W."""
         return len(self.location)
 
+    @property
+    def kinks_s(self) -> FloatArray:
+        """Where the law has corners: where responses begin, unless its axis is log t."""
+        return np.empty(0) if self.law.on_log_axis else self.location
+
     def sample(self, shape: tuple[int, ...], *, rng: UniformSource) -> FloatArray:
         """Response times in seconds, shape (*shape, W)."""
-        z = self.law.quantile(rng.random((*shape, self.n_workers)))  # (*shape, W)
-        y = self.location + self.scale * z
-        return np.exp(np.minimum(y, FARTHEST)) if self.law.on_log_axis else y
+        y = self.law.quantile(rng.random((*shape, self.n_workers)))  # (*shape, W)
+        y *= self.scale
+        y += self.location
+        return np.exp(np.minimum(y, FARTHEST, out=y), out=y) if self.law.on_log_axis else y
 
     def straggle_prob(self, deadline_s: float) -> FloatArray:
         """P(response time > deadline), shape (W,)."""

@@ -5,6 +5,7 @@ from scipy.special import expit, logit
 
 from workbench.core.types import FloatArray
 from workbench.stragglers.delays.location_scale import Law, LocationScale, fit_law, law_posterior
+from workbench.stragglers.delays.parameters import positive
 
 LAW = Law(
     "loglogistic",
@@ -14,6 +15,18 @@ LAW = Law(
     density=lambda z: expit(z) * expit(-z),
     parameters=lambda location, scale: {"median_s": float(np.exp(location)), "shape": 1 / scale},
 )
+
+
+def build(n_workers: int, *, median_s: float | list[float], shape: float | list[float]) -> LocationScale:
+    """Return the law P(t > deadline) = 1/(1 + (deadline/median)^shape).
+
+    Parameters
+    ----------
+    median_s : seconds
+    shape : exponent of the tail; the mean is infinite up to 1
+    """
+    median = positive(n_workers, "median_s", median_s)  # (W,)
+    return LocationScale(LAW, np.log(median), 1 / positive(n_workers, "shape", shape))
 
 
 def fit(response_s: FloatArray) -> LocationScale:

@@ -5,6 +5,7 @@ from scipy.special import ndtr, ndtri
 
 from workbench.core.types import FloatArray
 from workbench.stragglers.delays.location_scale import Law, LocationScale, fit_law, law_posterior
+from workbench.stragglers.delays.parameters import positive
 
 LAW = Law(
     "lognormal",
@@ -14,6 +15,18 @@ LAW = Law(
     density=lambda z: np.exp(-(z**2) / 2) / np.sqrt(2 * np.pi),
     parameters=lambda location, scale: {"log_mean": location, "log_sd": scale},
 )
+
+
+def build(n_workers: int, *, median_s: float | list[float], log_sd: float | list[float]) -> LocationScale:
+    """Return the law whose logarithm is normal around log(median).
+
+    Parameters
+    ----------
+    median_s : seconds
+    log_sd : standard deviation of log t
+    """
+    median = positive(n_workers, "median_s", median_s)  # (W,)
+    return LocationScale(LAW, np.log(median), positive(n_workers, "log_sd", log_sd))
 
 
 def fit(response_s: FloatArray) -> LocationScale:

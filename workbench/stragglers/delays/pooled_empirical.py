@@ -2,11 +2,13 @@
 
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 from scipy.special import betaln
 
 from workbench.core.types import FloatArray, IntArray, UniformSource
+from workbench.stragglers.log import recorded_responses
 
 family = "pooled_empirical"
 # Pooled quantiles of the deadlines at which workers are compared where no deadline is named.
@@ -102,6 +104,17 @@ class PooledEmpirical:
             {"own_weight": own, "rounds": float(n_rounds)} | ({"own_median_s": float(value)} if known else {})
             for value, known in zip(median, found, strict=True)
         ]
+
+
+def build(n_workers: int, *, log: Path | None = None, where: dict[str, str] | None = None) -> PooledEmpirical:
+    """Fit a recorded log: its workers' own laws, but workers and rounds independent, unlike those of `replay`.
+
+    Parameters
+    ----------
+    log : a CSV file, of whose workers the first are taken; the embedded log if left out
+    where : grouping column -> value, until one group of the log is left
+    """
+    return fit(recorded_responses(n_workers, log, where))
 
 
 def fit(response_s: FloatArray, deadlines_s: FloatArray | None = None) -> PooledEmpirical:

@@ -4,6 +4,7 @@ import numpy as np
 
 from workbench.core.types import FloatArray
 from workbench.stragglers.delays.location_scale import FARTHEST, Law, LocationScale, fit_law, law_posterior
+from workbench.stragglers.delays.parameters import positive
 
 
 def _exp(z: FloatArray) -> FloatArray:
@@ -18,6 +19,18 @@ LAW = Law(
     density=lambda z: np.exp(z - _exp(z)),
     parameters=lambda location, scale: {"scale_s": float(np.exp(location)), "shape": 1 / scale},
 )
+
+
+def build(n_workers: int, *, scale_s: float | list[float], shape: float | list[float]) -> LocationScale:
+    """Return the law P(t > deadline) = exp(-(deadline/scale)^shape).
+
+    Parameters
+    ----------
+    scale_s : seconds
+    shape : of the tail, heavier than exponential below 1
+    """
+    scale = positive(n_workers, "scale_s", scale_s)  # (W,)
+    return LocationScale(LAW, np.log(scale), 1 / positive(n_workers, "shape", shape))
 
 
 def fit(response_s: FloatArray) -> LocationScale:

@@ -7,6 +7,8 @@ from pathlib import Path
 
 from workbench.core.errors import InputError
 
+TEMPORARY = ".part"  # how a file that is being written ends; it begins with a dot
+
 
 def write_atomically(path: str | PathLike[str], content: bytes) -> None:
     """Write `content` beside `path`, then put it in its place in one step.
@@ -26,9 +28,11 @@ def write_atomically(path: str | PathLike[str], content: bytes) -> None:
             Path(path).write_bytes(content)
             return
         target = Path(os.path.realpath(path))
-        handle, partial = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+        handle, partial = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=TEMPORARY)
         with os.fdopen(handle, "wb") as file:
             file.write(content)
+            file.flush()
+            os.fsync(handle)  # or a power cut could leave an empty file under the final name
         mask = os.umask(0)
         os.umask(mask)
         Path(partial).chmod(0o666 & ~mask)  # as an ordinary new file, not private as temporary ones are

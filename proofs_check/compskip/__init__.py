@@ -1,0 +1,1 @@
+"""The claims of compskip, settled one by one."""

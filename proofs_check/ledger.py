@@ -1,0 +1,63 @@
+"""The ledger: every numbered claim of every paper, and what became of it."""
+
+import tomllib
+from collections.abc import Mapping
+from functools import cache
+from importlib import resources
+
+import msgspec
+from msgspec import Struct
+
+from workbench.core.claims import Grade, Status
+
+
+class Row(Struct, frozen=True, forbid_unknown_fields=True):
+    """One claim.
+
+    key : of its check, for instance onebit_gc/lemma_2
+    item, equations : as the paper numbers them
+    statement : in our notation
+    counterexample : where the printed claim fails: exact numbers that can be followed by hand
+    repair, repair_check : the corrected statement, and the key of the check that proves it
+    reason : why the evidence is no better, or what the paper leaves open
+    slow : left out of `workbench check --quick`
+    """
+
+    key: str
+    item: str
+    statement: str
+    status: Status
+    grade: Grade
+    equations: list[str] = []
+    assumes: list[str] = []
+    counterexample: str = ""
+    repair: str = ""
+    repair_check: str = ""
+    reason: str = ""
+    slow: bool = False
+
+    @property
+    def paper(self) -> str:
+        """Key of the paper."""
+        return self.key.partition("/")[0]
+
+
+class _Ledger(Struct, forbid_unknown_fields=True):
+    claim: list[Row]
+
+
+@cache
+def ledger() -> Mapping[str, Row]:
+    """Return the rows by key, in the papers' order.
+
+    Raises
+    ------
+    ValueError : two rows of one key
+    """
+    content = tomllib.loads((resources.files("proofs_check") / "ledger.toml").read_text(encoding="utf-8"))
+    rows: dict[str, Row] = {}
+    for row in msgspec.convert(content, _Ledger).claim:
+        if row.key in rows:
+            raise ValueError(f"two rows of {row.key} in ledger.toml")
+        rows[row.key] = row
+    return rows

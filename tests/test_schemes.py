@@ -1,0 +1,201 @@
+"""What every scheme of the catalogue keeps to, those of other packages included."""
+
+from functools import cache
+from typing import Any
+
+import cloudpickle
+import numpy as np
+import pytest
+
+from workbench.core import catalogue
+from workbench.core.errors import InputError
+from workbench.core.types import FloatArray, Trajectory
+from workbench.engine.loop import simulate
+from workbench.engine.setup import build_delay, build_problem, build_scheme
+from workbench.schemes.scheme import Noise, Scheme, Setting
+
+N_WORKERS = 5
+EXPONENTIAL = {"kind": "exponential", "rate_per_s": 2.0}
+ONE_BIT = {"kind": "one_bit", "replication": 2}
+TOPK = {"kind": "stochastic", "replication": 2, "quantizer": {"kind": "top_k"}}
+MIXING = {"graph": "ring", "weights": "metropolis"}
+LATTICE = {"kind": "lattice", "bits": 8}
+
+# What each scheme is built with beside its step size; several variants where its parameters change its ways.
+VARIANTS: dict[str, list[dict[str, Any]]] = {
+    "coded_sgd": [
+        {"code": ONE_BIT, "deadline_s": 1.0},
+        {"code": {"kind": "optimal_decoding", "replication": 2}, "deadline_s": 0.7},
+        {"code": "neighbours"},
+    ],
+    "coded_adam": [{"code": ONE_BIT, "deadline_s": 1.0}, {"code": ONE_BIT, "deadline_s": 1.0, "emphasis": 0.5}],
+    "coded_error_feedback": [
+        {"code": TOPK, "deadline_s": 1.0},
+        {"code": TOPK, "deadline_s": 1.0, "acknowledged": False, "weights": "own"},
+    ],
+    "sgd": [{"batch_size": 2}, {"batch_size": 3, "quantizer": {"kind": "stochastic_levels", "bits": 3}}],
+    "compskip": [
+        {"batch_size": 2},
+        {"momentum": 0.0, "message_weight": 0.01, "worker_skip_prob": 0.0, "deadline_s": 1.0},
+    ],
+    "sign_sgd": [{}, {"deadline_s": 1.0}],
+    "drop_sign_sgd": [{}],
+    "compskip_repaired": [{"batch_size": 2}, {"keep_prob": 0.5, "server_keep_prob": 0.7}],
+    "fastest_k": [{"n_wait": 2}],
+    "fastest_k_adaptive": [{"most_n_wait": 4, "threshold": 1, "burn_in": 2}, {"growth": "double", "first_n_wait": 2}],
+    "fastest_k_switching": [{"grad_var": 1.0}],
+    "fastest_k_envelope": [{"grad_var": 1.0}],
+    "quantimed": [{"mixing": MIXING, "mixing_step": 0.5, "deadline_s": 2.0, "quantizer": LATTICE}],
+    "q_dsgd": [{"mixing": MIXING, "mixing_step": 0.5, "batch_size": 3, "quantizer": LATTICE}],
+    "dsgd": [{"mixing": MIXING, "batch_size": 3}],
+    "asynchronous_dsgd": [
+        {"mixing": MIXING, "batch_size": 3, "send": "overlapped"},
+        {"mixing": MIXING, "batch_size": 3, "send": "blocking"},
+    ],
+}
+
+
+BOUND_DRIVEN = ("fastest_k_switching", "fastest_k_envelope")  # their bound says nothing of steps that diverge
+
+
+def variants(key: str) -> list[dict[str, Any]]:
+    return VARIANTS.get(key, [{}])
+
+
+EVERY = pytest.mark.parametrize(
+    ("key", "variant"), [(key, number) for key in catalogue.schemes() for number in range(len(variants(key)))]
+)
+
+
+@cache
+def problem() -> Any:
+    return build_problem("least_squares", N_WORKERS, seed=1, dim=6, n_samples=40)
+
+
+def build(key: str, variant: int = 0, *, delay: dict[str, Any] = EXPONENTIAL, step_size: Any = 0.01) -> Scheme[Any]:
+    setting = Setting(problem(), build_delay(delay, N_WORKERS), 1e-4)
+    table = {"kind": key, "step_size": step_size} | variants(key)[variant]
+    return build_scheme(table, setting, seed=3)
+
+
+def run(scheme: Scheme[Any], **options: Any) -> Trajectory:
+    settings = {"n_iters": 9, "n_runs": 4, "seed": 11, "checkpoints": [0, 1, 4, 9]} | options
+    return simulate(scheme, **settings)
+
+
+def everything(trajectory: Trajectory) -> dict[str, FloatArray]:
+    names = ("loss", "error_sq", "grad_sq", "part_grad_sq", "seconds", "bits_up", "bits_down")
+    return {name: getattr(trajectory, name) for name in names} | dict(trajectory.measures)
+
+
+@EVERY
+def test_states_have_the_runs_first_and_steps_change_nothing_in_place(key: str, variant: int) -> None:
+    scheme = build(key, variant)
+    noise = Noise(scheme.setting.delay, 1, range(3))
+    state = scheme.init(3)
+    for iteration in (1, 2, 3):
+        kept = [field.copy() for field in state]
+        after, cost = scheme.step(state, iteration, noise)
+        assert type(after) is type(state)
+        for before, field in zip(kept, state, strict=True):
+            np.testing.assert_array_equal(before, field)
+        for field in (*after, *cost):
+            assert len(field) == 3
+        for spent in cost:
+            assert spent.shape == (3,)
+            assert np.all(np.isfinite(spent) & (spent >= 0))
+        state = after
+    assert scheme.iterate(state).shape == (3, problem().dim)
+    assert all(values.shape == (3,) for values in scheme.measures(state).values())
+    assert scheme.floats_a_run >= problem().dim
+    assert scheme.name
+
+
+@EVERY
+def test_the_seed_fixes_every_byte_and_runs_differ(key: str, variant: int) -> None:
+    first, again, other = run(build(key, variant)), run(build(key, variant)), run(build(key, variant), seed=12)
+    for name, values in everything(first).items():
+        np.testing.assert_array_equal(values, everything(again)[name])
+    noisy = [name for name in ("loss", "seconds") if len(np.unique(getattr(first, name)[:, -1])) > 1]
+    assert noisy  # a deadline may fix the time, waiting for all the loss
+    for name in noisy:
+        assert len(np.unique(getattr(first, name)[:, -1])) == 4
+        assert not np.array_equal(getattr(first, name), getattr(other, name))
+
+
+@EVERY
+@pytest.mark.parametrize("chunk_runs", [1, 3])
+def test_the_chunk_changes_no_draw_and_no_value(key: str, variant: int, chunk_runs: int) -> None:
+    whole, chunked = (run(build(key, variant), chunk_runs=size) for size in (4, chunk_runs))
+    for name in ("seconds", "bits_up", "bits_down"):  # who straggles and who is heard
+        np.testing.assert_allclose(getattr(chunked, name), getattr(whole, name), rtol=1e-13)
+    for name, values in everything(whole).items():
+        np.testing.assert_allclose(everything(chunked)[name], values, rtol=1e-9, atol=1e-12)
+
+
+@EVERY
+def test_rows_of_one_run_share_its_noise(key: str, variant: int) -> None:
+    once, twice = run(build(key, variant)), run(build(key, variant), n_repeats=2)
+    for name, values in everything(once).items():
+        repeated = everything(twice)[name]
+        for half in (repeated[:4], repeated[4:]):
+            np.testing.assert_allclose(half, values, rtol=1e-9, atol=1e-12)
+
+
+@EVERY
+def test_divergence_is_reported_and_nothing_is_averaged_into_it(key: str, variant: int) -> None:
+    if key in BOUND_DRIVEN:
+        with pytest.raises(InputError, match="step"):
+            run(build(key, variant, step_size=1e150))
+        return
+    trajectory = run(build(key, variant, step_size=1e150), n_iters=60, checkpoints=[0, 60])
+    for values in everything(trajectory).values():
+        assert not np.isnan(values).any()
+    assert np.all(np.isfinite(trajectory.loss[:, 0]))
+    lost = trajectory.diverged
+    assert np.all(np.isposinf(trajectory.loss[lost, -1]))
+    assert np.all(np.isfinite(trajectory.loss[~lost, -1]))
+    assert lost.all() or np.all(np.abs(trajectory.loss[~lost, -1]) > 1e100)
+
+
+@EVERY
+@pytest.mark.parametrize("kind", ["bernoulli", "pareto", "replay"])
+def test_workers_that_never_answer_heavy_tails_and_logs_are_survived(key: str, variant: int, kind: str) -> None:
+    delay = {"bernoulli": {"straggle_prob": 0.4}, "pareto": {"shape": 0.7}, "replay": {}}[kind]
+    trajectory = run(build(key, variant, delay={"kind": kind} | delay))
+    assert not np.isnan(trajectory.loss).any()
+    assert np.all(trajectory.seconds[:, 1:] >= trajectory.seconds[:, :-1])  # infinite where somebody is waited for
+    assert not np.isnan(trajectory.bits_up).any()
+
+
+@EVERY
+def test_a_scheme_travels_to_another_process(key: str, variant: int) -> None:
+    scheme = build(key, variant)
+    again = cloudpickle.loads(cloudpickle.dumps(scheme))  # as joblib and Dask send it
+    np.testing.assert_array_equal(run(again).loss, run(scheme).loss)
+
+
+@EVERY
+def test_small_steps_descend(key: str, variant: int) -> None:
+    """From the start, where the gradient is large, the mean loss falls within 300 small steps."""
+    trajectory = run(build(key, variant, step_size=0.002), n_iters=300, n_runs=8, checkpoints=[0, 300])
+    assert trajectory.loss[:, 1].mean() < trajectory.loss[:, 0].mean()
+
+
+GRADIENT_DESCENT: dict[str, dict[str, Any]] = {
+    "wait_for_all": {},
+    "coded_sgd": {"code": {"kind": "ignore_stragglers", "quantizer": "identity"}},
+    "coded_error_feedback": {"code": {"kind": "ignore_stragglers", "quantizer": "identity"}},
+}
+
+
+@pytest.mark.parametrize("key", GRADIENT_DESCENT)
+def test_nobody_straggling_and_nothing_quantized_is_gradient_descent(key: str) -> None:
+    setting = Setting(problem(), build_delay({"kind": "bernoulli", "straggle_prob": 0.0}, N_WORKERS))
+    scheme = build_scheme({"kind": key, "step_size": 0.05} | GRADIENT_DESCENT[key], setting, seed=0)
+    x, losses = problem().initial(), []
+    for _ in range(10):
+        losses.append(problem().loss(x[None])[0])
+        x = x - 0.05 * problem().part_grads(x[None])[0].sum(axis=0)
+    trajectory = simulate(scheme, n_iters=9, n_runs=2, seed=0, checkpoints=range(10))
+    np.testing.assert_allclose(trajectory.loss, np.tile(losses, (2, 1)), rtol=1e-11)

@@ -1,0 +1,90 @@
+"""`workbench bounds`: the papers' convergence bounds as functions, listed or evaluated."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import fields
+from typing import Any, get_type_hints
+
+import click
+import msgspec
+import numpy as np
+
+from workbench.core import catalogue
+from workbench.core.claims import Bound, claim_of
+from workbench.core.errors import InputError
+from workbench.core.types import Regularity
+from workbench.engine import configure
+
+CONSTANTS = tuple(each.name for each in fields(Regularity) if each.name != "optimum")
+
+
+@click.command()
+@click.argument("key", required=False)
+@click.option("--param", "params", multiple=True, metavar="NAME=VALUE", help="A number or a JSON list; repeatable.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def command(key: str | None, params: tuple[str, ...], as_json: bool) -> None:
+    """Evaluate the bound KEY, for instance hetero_gc/theorem_2; without KEY, list all and what they take.
+
+    The constants of a loss (strong_convexity, smoothness, grad_bound_sq, ...) are parameters like the others.
+    """
+    found = {f"{paper}/{name}": each for paper, own in catalogue.bounds().items() for name, each in own.items()}
+    if key is None:
+        rows = {name: _row(each) for name, each in found.items()}
+        click.echo(msgspec.json.encode(rows) if as_json else "\n".join(_line(name, row) for name, row in rows.items()))
+        return
+    if key not in found:
+        raise InputError(f"unknown bound '{key}': choose one of {', '.join(found)}")
+    bound = evaluate(found[key], _parsed(params), key)
+    value = np.atleast_1d(np.asarray(bound.value, float)).tolist()
+    if as_json:
+        click.echo(msgspec.json.encode(_row(found[key]) | {"key": key, "value": value, "quantity": bound.quantity}))
+    else:
+        click.echo(f"{bound.quantity} <= {', '.join(f'{each:.10g}' for each in value)}")
+
+
+def evaluate(function: Callable[..., Any], table: dict[str, Any], where: str) -> Bound:
+    """Call a bound with plain values; the constants of a loss are gathered into its Regularity.
+
+    Raises
+    ------
+    InputError : a parameter that it does not take, one that is missing, a value that it refuses
+    """
+    known: dict[str, Any] = {}
+    for name, annotation in get_type_hints(function).items():
+        if annotation is Regularity:
+            constants: dict[str, Any] = {each: float(table.pop(each)) for each in CONSTANTS if each in table}
+            known[name] = Regularity(**constants)
+    lists = {name: np.asarray(value) for name, value in table.items() if isinstance(value, list)}
+    bound = configure.call(function, table=table | lists, where=where, **known)
+    if not isinstance(bound, Bound):
+        raise InputError(f"{where} gives no bound but a {type(bound).__name__}")
+    return bound
+
+
+def _parsed(params: Sequence[str]) -> dict[str, Any]:
+    """Return name -> value of `--param name=value` options."""
+    table: dict[str, Any] = {}
+    for pair in params:
+        name, equals, text = pair.partition("=")
+        if not equals or not name:
+            raise InputError(f"--param {pair}: write --param name=value")
+        if name in table:
+            raise InputError(f"--param {name} is given twice: keep one")
+        try:
+            table[name] = msgspec.json.decode(text)
+        except msgspec.DecodeError:
+            raise InputError(f"--param {pair}: the value is no number and no JSON list") from None
+    return table
+
+
+def _row(function: Callable[..., Any]) -> dict[str, Any]:
+    claim = claim_of(function)
+    takes: list[str] = []
+    for name, annotation in get_type_hints(function).items():
+        if name != "return":
+            takes += [f"({'|'.join(CONSTANTS)})"] if annotation is Regularity else [name]
+    summary = (function.__doc__ or "").strip().splitlines()[0]
+    return {"claim": claim.name, "eq": claim.equation, "summary": summary, "assumes": claim.assumes, "takes": takes}
+
+
+def _line(key: str, row: dict[str, Any]) -> str:
+    return f"{key}\n    {row['summary']}\n    takes {', '.join(row['takes'])}"

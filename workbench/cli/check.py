@@ -1,0 +1,147 @@
+"""`workbench check`: run the checks of the papers' claims and hold them against the ledger."""
+
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+
+import click
+import msgspec
+import numpy as np
+
+from workbench.cli.options import JOBS
+from workbench.core.errors import InputError
+
+if TYPE_CHECKING:
+    from proofs_check.ledger import Row
+    from workbench.core.claims import Verdict
+
+
+@dataclass(frozen=True)
+class Checked:
+    """A ledger's row, what its check says now, and how long that took."""
+
+    row: "Row"
+    verdict: "Verdict"
+    seconds: float
+
+    @property
+    def agrees(self) -> bool:
+        """Whether the verdict is the ledger's."""
+        return (self.verdict.status, self.verdict.grade) == (self.row.status, self.row.grade)
+
+
+@click.command()
+@click.argument("keys", nargs=-1, metavar="[KEY]...")
+@click.option("--paper", metavar="PAPER", help="All claims of one paper, for instance onebit_gc.")
+@click.option("--quick", is_flag=True, help="Leave out the checks that take long.")
+@click.option("--jobs", type=JOBS, default=2, show_default=True, help="Processes; the verdicts do not depend on it.")
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON list of objects.")
+def command(keys: tuple[str, ...], paper: str | None, quick: bool, jobs: int, as_json: bool) -> None:
+    """Check the claims KEY, those that begin with KEY, or all, and print what became of each.
+
+    The exit code is 0 only if every verdict is the ledger's, 1 if one is not.
+    """
+    rows = [row for row in chosen(keys, paper) if not (quick and row.slow)]
+    done = run(rows, jobs)
+    if as_json:
+        click.echo(msgspec.json.encode([as_object(each) for each in done]))
+    else:
+        _show(done)
+    if not all(each.agrees for each in done):
+        sys.exit(1)
+
+
+def chosen(keys: Sequence[str], paper: str | None) -> list["Row"]:
+    """Return the ledger's rows that are asked for.
+
+    Raises
+    ------
+    InputError : a key or a paper of which the ledger knows nothing
+    """
+    from proofs_check.ledger import ledger
+
+    rows = list(ledger().values())
+    papers = list(dict.fromkeys(row.paper for row in rows))
+    if paper is not None and paper not in papers:
+        raise InputError(f"unknown paper '{paper}': choose one of {', '.join(papers)}")
+    for key in keys:
+        if not any(row.key.startswith(key) for row in rows):
+            raise InputError(f"no claim begins with '{key}': `workbench check --json` names all")
+    return [
+        row for row in rows if (paper is None or row.paper == paper) and (not keys or row.key.startswith(tuple(keys)))
+    ]
+
+
+def run(rows: Sequence["Row"], n_jobs: int) -> list[Checked]:
+    """Run the checks of the rows, in their order."""
+    from workbench.engine.parallel import run_jobs
+
+    jobs: list[Callable[[], tuple[Verdict, float]]] = [partial(_timed, row.key) for row in rows]
+    results = run_jobs(jobs, n_jobs, _progress(len(jobs)))
+    return [Checked(row, *result) for row, result in zip(rows, results, strict=True)]
+
+
+def _timed(key: str) -> tuple["Verdict", float]:
+    from proofs_check.registry import checks
+
+    began = time.perf_counter()
+    verdict = checks()[key]()
+    return verdict, time.perf_counter() - began
+
+
+def _progress(total: int) -> Callable[[int], None] | None:
+    """Keep one line of progress on a terminal's stderr."""
+    if not sys.stderr.isatty():
+        return None
+    return lambda done: print(f"\r{done} of {total} claims", end="\n" if done == total else "", file=sys.stderr)
+
+
+def as_object(checked: Checked) -> dict[str, object]:
+    """Return one claim as plain values."""
+    row, verdict = checked.row, checked.verdict
+    return {
+        "key": row.key,
+        "item": row.item,
+        "equations": row.equations,
+        "statement": row.statement,
+        "assumes": row.assumes,
+        "status": str(verdict.status),
+        "grade": str(verdict.grade),
+        "explanation": verdict.explanation,
+        "evidence": {name: value if np.isfinite(value) else None for name, value in verdict.evidence.items()},
+        "counterexample": row.counterexample or None,
+        "repair": row.repair or None,
+        "repair_check": row.repair_check or None,
+        "reason": row.reason or None,
+        "agrees_with_ledger": checked.agrees,
+        "seconds": checked.seconds,
+    }
+
+
+def _show(done: Sequence[Checked]) -> None:
+    """Print one line a claim, and what disagrees with the ledger."""
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0))
+    for heading in ("claim", "statement", "status", "grade", "rests on", "s"):
+        table.add_column(heading, justify="right" if heading == "s" else "left", overflow="fold")
+    for each in done:
+        mark = "" if each.agrees else f" (ledger: {each.row.status}, {each.row.grade})"
+        table.add_row(
+            each.row.key,
+            each.row.statement,
+            f"{each.verdict.status}{mark}",
+            str(each.verdict.grade),
+            each.verdict.explanation,
+            f"{each.seconds:.1f}",
+        )
+    console = Console(highlight=False, markup=False)
+    console.print(table)
+    wrong = [each.row.key for each in done if not each.agrees]
+    console.print(
+        f"{len(done)} claims, {len(done) - len(wrong)} as in the ledger{': not ' if wrong else ''}" + ", ".join(wrong)
+    )

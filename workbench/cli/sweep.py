@@ -1,0 +1,125 @@
+"""`workbench simulate CONFIG.toml`: a sweep into a store, with its progress and a table of what came out."""
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+import msgspec
+import numpy as np
+
+from workbench.core.errors import InputError
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from workbench.engine.store import Store
+    from workbench.engine.sweep import Configuration
+
+
+def sweep(path: str, *, out: str | None, jobs: int, cluster: str | None, resume: bool, as_json: bool) -> None:
+    """Run what is missing of the sweep at `path` and print its results."""
+    from workbench.engine.store import Store
+    from workbench.engine.sweep import read_sweep, run_sweep
+
+    configurations = read_sweep(path)
+    store = Store(out if out is not None else Path(path).with_suffix(".results"))
+    there = {each.name for each in configurations} & set(store.names())
+    if store.names() and not resume:
+        raise InputError(
+            f"{store.folder} holds {len(store.names())} results, {len(there)} of them of this sweep's "
+            f"{len(configurations)}: add --resume to go on, or choose another folder with --out"
+        )
+    missing = [each for each in configurations if each.name not in there]
+    click.echo(f"{len(configurations)} configurations, {len(missing)} to run, results in {store.folder}", err=True)
+    try:
+        with _bar(sum(each.work for each in missing)) as advance:
+            run_sweep(configurations, store, n_jobs=jobs, cluster=cluster, done=lambda each: advance(each.work))
+    except KeyboardInterrupt:
+        kept = len({each.name for each in configurations} & set(store.names()))
+        raise click.ClickException(
+            f"interrupted with {kept} of {len(configurations)} results in {store.folder}: --resume goes on"
+        ) from None
+    rows = [_summary(each, store.read(each.name)) for each in configurations]
+    if as_json:
+        click.echo(msgspec.json.encode({"store": str(store.folder), "results": rows}))
+    else:
+        _show(rows, store)
+
+
+@contextmanager
+def _bar(total: int) -> Iterator[Callable[[int], None]]:
+    """Show progress with the time left on a terminal's stderr; yield what moves it on."""
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+    progress = Progress(
+        TextColumn("run-iterations"),
+        BarColumn(),
+        TaskProgressColumn(),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+        disable=not sys.stderr.isatty(),
+    )
+    task = progress.add_task("", total=total)
+    with progress:
+        yield lambda work: progress.advance(task, work)
+
+
+def _summary(configuration: "Configuration", result: "xr.Dataset") -> dict[str, object]:
+    """What a result says at its last checkpoint, as plain values; None where it is not finite."""
+    from workbench.engine.compare import mean_band, typical
+
+    loss = np.asarray(result["loss"])  # (R, T+1)
+    mean, low, high = (float(curve[-1]) for curve in mean_band(loss))
+    last = {name: float(typical(np.asarray(result[name]))[-1]) for name in ("seconds", "bits_up", "bits_down")}
+    return {
+        "label": configuration.label,
+        "file": f"{configuration.name}.nc",
+        "seed": configuration.table.seed,
+        "runs": len(loss),
+        "iterations": int(result["iteration"][-1]),
+        "loss": {"mean": _finite(mean), "low": _finite(low), "high": _finite(high), "confidence": 0.95},
+        "diverged_rate": float(1 - np.isfinite(loss).all(axis=1).mean()),
+    } | {name: _finite(value) for name, value in last.items()}
+
+
+def _finite(value: float) -> float | None:
+    return value if np.isfinite(value) else None
+
+
+def _show(rows: list[dict[str, Any]], store: "Store") -> None:
+    """Print one line a configuration."""
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), title_justify="left")
+    table.title = f"{len(rows)} configurations at their last checkpoint; all files in {store.folder}"
+    headings = (
+        "configuration",
+        "seed",
+        "runs",
+        "rounds",
+        "final loss, 95 %",
+        "seconds",
+        "Mbit up",
+        "Mbit down",
+        "file",
+    )
+    for heading in headings:
+        table.add_column(heading, justify="left" if heading in ("configuration", "file") else "right", no_wrap=True)
+    for row in rows:
+        loss = row["loss"]
+        shown = "diverged" if loss["mean"] is None else f"{loss['mean']:.5g}"
+        if loss["mean"] is not None and loss["high"] is not None:
+            shown += f" ± {loss['high'] - loss['mean']:.1g}"
+        if 0 < row["diverged_rate"] < 1:
+            shown += f", {row['diverged_rate']:.0%} diverged"
+        seconds = "never" if row["seconds"] is None else f"{row['seconds']:.4g}"
+        bits = [f"{row[name] / 1e6:.4g}" for name in ("bits_up", "bits_down")]
+        table.add_row(
+            row["label"], str(row["seed"]), str(row["runs"]), str(row["iterations"]), shown, seconds, *bits, row["file"]
+        )
+    Console(highlight=False, soft_wrap=True).print(table)

@@ -1,0 +1,276 @@
+"""Sweeps: a configuration file's grid of configurations, run once each, whatever stops the work in between."""
+
+import hashlib
+import itertools
+import json
+import re
+import tomllib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from copy import deepcopy
+from dataclasses import dataclass
+from functools import partial
+from os import PathLike
+from pathlib import Path
+from typing import Annotated, Any, get_type_hints
+
+import msgspec
+import numpy as np
+import scipy
+from msgspec import Meta, Struct
+
+from workbench import __version__
+from workbench.core import catalogue
+from workbench.core.errors import InputError
+from workbench.core.types import IntArray, Trajectory
+from workbench.engine import configure
+from workbench.engine.loop import simulate, spaced_checkpoints
+from workbench.engine.parallel import finished_jobs
+from workbench.engine.setup import build_delay, build_problem, build_scheme
+from workbench.engine.store import Store, to_netcdf
+from workbench.schemes.scheme import Setting
+
+MAX_CONFIGURATIONS = 100_000
+KEY_LENGTH = 16  # hexadecimal digits of a name
+
+Count = Annotated[int, Meta(ge=1)]
+Seed = Annotated[int, Meta(ge=0, le=2**63 - 1)]
+
+
+class Table(Struct, forbid_unknown_fields=True):
+    """One configuration as plain values: it determines every number of its result."""
+
+    n_workers: Annotated[int, Meta(ge=1, le=100_000)]
+    problem: dict[str, Any]
+    delay: dict[str, Any]
+    scheme: dict[str, Any]
+    seed: Seed = 0
+    runs: Count = 20
+    iterations: Count = 100
+    checkpoints: Count | list[Annotated[int, Meta(ge=0)]] = 24
+    chunk_runs: Count | None = None
+    seconds_per_bit: Annotated[float, Meta(ge=0)] = 0.0
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """One cell of a sweep.
+
+    name : what its result is called: the scheme's label and a hash of all that determines the result
+    determined_by : versions, and checksums of the files that it names
+    """
+
+    table: Table
+    label: str
+    name: str
+    determined_by: Mapping[str, str]
+
+    @property
+    def work(self) -> int:
+        """Run-iterations: how its work compares with the others'."""
+        return self.table.runs * self.table.iterations
+
+
+def read_sweep(path: str | PathLike[str]) -> list[Configuration]:
+    """Read a configuration file, and return the configurations of its grid.
+
+    `[scheme]` may be an array of tables, `[[scheme]]`: a configuration each. A table `grid` inside a scheme and one at
+    the top hold lists of values for (dotted) keys; every combination is a configuration.
+
+    Raises
+    ------
+    InputError : the file, what is wrong, and the way out
+    """
+    try:
+        content = Path(path).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
+        raise InputError(f"{path}: cannot be read ({reason}): give the path of a TOML file") from None
+    try:
+        return plan(tomllib.loads(content), folder=Path(path).parent)
+    except tomllib.TOMLDecodeError as error:
+        raise InputError(f"{path}: this is not TOML: {error}") from None
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
+
+
+def plan(document: Mapping[str, Any], *, folder: Path = Path()) -> list[Configuration]:
+    """Return the configurations that a document stands for, each once.
+
+    Parameters
+    ----------
+    folder : where relative paths in the document start
+    """
+    document = dict(document)
+    schemes = document.pop("scheme", None)
+    schemes = schemes if isinstance(schemes, list) else [schemes]
+    if not schemes or not all(isinstance(scheme, dict) for scheme in schemes):
+        raise InputError("there is no scheme: add a table [scheme] with its kind")
+    grid = document.pop("grid", {})
+    found: dict[str, Configuration] = {}
+    for scheme in schemes:
+        own = {f"scheme.{key}": values for key, values in _dotted(scheme.get("grid", {})).items()}
+        base = document | {"scheme": {key: value for key, value in scheme.items() if key != "grid"}}
+        for table in _combinations(base, _dotted(grid) | own):
+            configuration = _configuration(table, folder)
+            found[configuration.name] = configuration
+    return list(found.values())
+
+
+def _dotted(table: Any, prefix: str = "") -> dict[str, Any]:
+    """Lay nested tables flat: "scheme.step_size" and [grid.scheme] step_size mean the same."""
+    if not isinstance(table, dict):
+        raise InputError("grid is no table: give keys and lists of values")
+    flat: dict[str, Any] = {}
+    for key, value in table.items():
+        flat |= _dotted(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value}
+    return flat
+
+
+def _combinations(base: dict[str, Any], grid: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """Yield a table for every combination of the grid's values."""
+    for key, values in grid.items():
+        if not isinstance(values, list) or not values:
+            raise InputError(f"grid {key} is {values!r}: give a list of at least one value")
+    n_cells = int(np.prod([len(values) for values in grid.values()], dtype=float))
+    if n_cells > MAX_CONFIGURATIONS:
+        raise InputError(f"the grid has {n_cells} combinations: {MAX_CONFIGURATIONS} are the most")
+    for chosen in itertools.product(*grid.values()):
+        table = deepcopy(base)
+        for key, value in zip(grid, chosen, strict=True):
+            _put(table, key, value)
+        yield table
+
+
+def _put(table: dict[str, Any], key: str, value: Any) -> None:
+    """Set a dotted key."""
+    *path, last = key.split(".")
+    for step in path:
+        table = table.setdefault(step, {})
+        if not isinstance(table, dict):
+            raise InputError(f"grid {key}: '{step}' is no table")
+    table[last] = value
+
+
+def _configuration(raw: dict[str, Any], folder: Path) -> Configuration:
+    """Check a table as far as that needs no work, and name it."""
+    try:
+        table = msgspec.convert(raw, Table)
+    except msgspec.ValidationError as error:
+        raise InputError(f"{error}") from None
+    label = table.scheme.pop("name", None) or table.scheme.get("kind", "")
+    determined_by = {"workbench": __version__, "numpy": np.__version__, "scipy": scipy.__version__}
+    determined_by |= catalogue.packages_behind(_texts(raw))
+    for where, found, known in (
+        ("problem", catalogue.problems(), ("n_parts", "seed", "images", "labels")),
+        ("delay", catalogue.delay_laws(), ("n_workers",)),
+        ("scheme", catalogue.schemes(), ("setting",)),
+    ):
+        determined_by |= _check_part(getattr(table, where), where, found, known, folder)
+    written = json.dumps([msgspec.to_builtins(table), determined_by], sort_keys=True)
+    key = hashlib.sha256(written.encode()).hexdigest()[:KEY_LENGTH]
+    readable = re.sub(r"[^A-Za-z0-9._=+-]+", "_", str(label))[:60]
+    return Configuration(table, str(label), f"{readable}-{key}", determined_by)
+
+
+def _check_part(
+    part: dict[str, Any], where: str, found: Mapping[str, Any], known: Sequence[str], folder: Path
+) -> dict[str, str]:
+    """Look at the names in [problem], [delay] or [scheme]; return the checksums of the files that it names."""
+    kind = part.get("kind")
+    if not isinstance(kind, str):
+        raise InputError(f"[{where}] needs 'kind', the name of what it is")
+    module = catalogue.pick(where, dict(found), kind)
+    taken = {key: value for key, value in part.items() if key not in ("kind", *(known if where == "problem" else ()))}
+    configure.complete(module.build, table=taken, where=f"[{where}]", known=dict.fromkeys(known))
+    determined_by = {}
+    for name, annotation in get_type_hints(module.build).items():
+        if annotation in (Path, Path | None) and name in part:
+            path = folder / str(part[name])
+            part[name] = str(path)
+            determined_by[f"{where} {name}"] = _checksum(path)
+    return determined_by
+
+
+def _texts(value: Any) -> set[str]:
+    """Collect all texts in nested tables and lists."""
+    if isinstance(value, dict):
+        value = list(value.values())
+    if isinstance(value, list):
+        return set().union(*map(_texts, value))
+    return {value} if isinstance(value, str) else set()
+
+
+def _checksum(path: Path) -> str:
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror}): give the path of a file") from None
+
+
+def build_setting(table: Table) -> Setting:
+    """Build the world of a configuration: its problem, with as many parts as workers unless it says otherwise."""
+    problem = {"n_parts": table.n_workers, "seed": table.seed} | table.problem
+    kind = problem.pop("kind")
+    return Setting(
+        build_problem(kind, problem.pop("n_parts"), where="[problem]", **problem),
+        build_delay(table.delay, table.n_workers),
+        table.seconds_per_bit,
+    )
+
+
+def run_configuration(configuration: Configuration) -> Trajectory:
+    """Build and simulate one configuration."""
+    table = configuration.table
+    scheme = build_scheme(table.scheme, build_setting(table), seed=table.seed)
+    return simulate(
+        scheme,
+        n_iters=table.iterations,
+        n_runs=table.runs,
+        seed=table.seed,
+        checkpoints=_checkpoints(table),
+        chunk_runs=table.chunk_runs,
+    )
+
+
+def _checkpoints(table: Table) -> IntArray:
+    if isinstance(table.checkpoints, int):
+        return spaced_checkpoints(table.iterations, table.checkpoints)
+    return np.asarray(table.checkpoints, np.int64)
+
+
+def run_sweep(
+    configurations: Sequence[Configuration],
+    store: Store,
+    *,
+    n_jobs: int = 1,
+    cluster: str | None = None,
+    done: Callable[[Configuration], None] | None = None,
+) -> None:
+    """Run what the store does not hold yet; each result is written as soon as it is there.
+
+    Parameters
+    ----------
+    n_jobs, cluster : as for `finished_jobs`; the results do not depend on them
+    done : called with each configuration whose result has been written
+
+    Raises
+    ------
+    InputError : what a configuration asks for cannot be had; results written before it stay
+    """
+    store.prepare()
+    there = set(store.names())
+    missing = [configuration for configuration in configurations if configuration.name not in there]
+    jobs = [partial(run_configuration, configuration) for configuration in missing]
+    for index, trajectory in finished_jobs(jobs, n_jobs, cluster=cluster):
+        store.write(missing[index].name, to_netcdf(trajectory, _attributes(missing[index])))
+        if done is not None:
+            done(missing[index])
+
+
+def _attributes(configuration: Configuration) -> dict[str, object]:
+    """What a result says of how it came about."""
+    return {
+        "label": configuration.label,
+        "configuration": msgspec.to_builtins(configuration.table),
+        "determined_by": dict(configuration.determined_by),
+    }

@@ -1,0 +1,79 @@
+"""Step sizes η_t, t = 1, 2, ..., of the schemes."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from workbench.core.types import FloatArray, IntArray
+
+
+class StepSize(Protocol):
+    """η_t at iteration t = 1, 2, ..., for the rows of a simulation: one number, or shape (R,)."""
+
+    def __call__(self, iteration: int, rows: IntArray) -> FloatArray | float:
+        """η at an iteration, for the rows (R,)."""
+        ...
+
+
+@dataclass(frozen=True)
+class ConstantStep:
+    """η_t = value."""
+
+    value: float
+
+    def __call__(self, iteration: int, rows: IntArray) -> float:
+        """η at any iteration."""
+        return self.value
+
+
+@dataclass(frozen=True)
+class InverseTimeStep:
+    """η_t = scale/(t + shift); 1/(μt) has scale 1/μ [hetero_gc, Theorem 2; onebit_gc, Theorem 1]."""
+
+    scale: float
+    shift: float = 0.0
+
+    def __call__(self, iteration: int, rows: IntArray) -> float:
+        """η at iteration t >= 1."""
+        return self.scale / (iteration + self.shift)
+
+
+@dataclass(frozen=True)
+class InverseSqrtStep:
+    """η_t = scale/√t [hetero_gc, Theorem 3]."""
+
+    scale: float
+
+    def __call__(self, iteration: int, rows: IntArray) -> float:
+        """η at iteration t >= 1."""
+        return float(self.scale / np.sqrt(iteration))
+
+
+@dataclass(frozen=True)
+class GeometricStep:
+    """η_t = first·ratio^(t − 1); compskip's η_t = η_0 γ^(−t) has ratio 1/γ [compskip, Lemma 1]."""
+
+    first: float
+    ratio: float
+
+    def __call__(self, iteration: int, rows: IntArray) -> float:
+        """η at iteration t >= 1."""
+        return self.first * self.ratio ** (iteration - 1)
+
+
+@dataclass(frozen=True)
+class GridStep:
+    """η_t of each row: the values in turn, each for n_runs rows."""
+
+    values: tuple[float, ...]
+    n_runs: int
+
+    def __call__(self, iteration: int, rows: IntArray) -> FloatArray:
+        """η at any iteration, for rows (R,) of all values n_runs, shape (R,)."""
+        return np.asarray(self.values)[rows // self.n_runs]
+
+
+def column(step_size: StepSize, iteration: int, rows: IntArray) -> FloatArray:
+    """Return η_t for each row, shape (R, 1)."""
+    return np.broadcast_to(step_size(iteration, rows), len(rows))[:, None]
