@@ -1,4 +1,4 @@
-"""Bounds of fastest_k against the recursions behind them, exact laws of renewals, and the solver of the switch times."""
+"""Bounds of fastest_k against the recursions behind them, exact laws of renewals, and the solver of switch times."""
 
 from fractions import Fraction
 from itertools import combinations

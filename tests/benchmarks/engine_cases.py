@@ -12,13 +12,14 @@ from typing import Any
 import numpy as np
 from case import Case, Target
 
-from workbench.core.streams import RunStreams
+from workbench.core.streams import RunStreams, stream
 from workbench.core.types import FloatArray
 from workbench.engine.loop import simulate
 from workbench.engine.setup import build_delay, build_problem, build_scheme
 from workbench.schemes.scheme import Scheme, Setting
 
 OURS, LOOP, FLOOR = "the engine", "loop over runs and workers", "floor: products and draws"
+TUNED_LOOP = "the loop, each worker tuned"
 SEED = 7
 
 
@@ -72,7 +73,7 @@ def case(
 
 # ---- 1-bit gradient coding -------------------------------------------------------------------------------
 
-ONE_BIT = {"n_samples": 1000, "n_workers": 100, "dim": 100, "replication": 20, "straggle_prob": 0.2, "step": 1e-7}
+ONE_BIT = {"n_samples": 1000, "n_workers": 100, "dim": 100, "replication": 20, "straggle_prob": 0.1, "step": 1e-7}
 
 
 def one_bit_scheme() -> Scheme[Any]:
@@ -84,30 +85,49 @@ def one_bit_scheme() -> Scheme[Any]:
     return build_scheme(table, Setting(problem, delay), seed=0)
 
 
-def one_bit_loop(scheme: Any, size: Size) -> FloatArray:
-    """Each worker's rows and weights are laid out before; then eqs. 4 to 8, worker by worker."""
+def one_bit_loop(scheme: Any, message: Callable[..., FloatArray], size: Size) -> FloatArray:
+    """Every worker that is no straggler sends random signs and a norm of its message (eqs. 4, 6 to 8)."""
     problem, code = scheme.setting.problem, scheme.code
     rows, targets = problem.design[:, 0], problem.target[:, 0]  # (N, D), (N,): a part is a sample
     held = [np.flatnonzero(weights) for weights in code.encode_dense]
-    shard = [(rows[own], targets[own], code.encode_dense[w, own]) for w, own in enumerate(held)]
+    weights = [code.encode_dense[w, own] for w, own in enumerate(held)]
     decode = code.decoder.decode
+    say = message(rows, targets, held, weights)
     losses = []
     for run in range(size.runs):
-        straggling, quantizing = (RunStreams(SEED, name, [run]) for name in ("stragglers", "quantizer/one_bit"))
+        straggling, quantizing = (stream(SEED, name, run) for name in ("stragglers", "quantizer/one_bit"))
         x = problem.initial()
         for _ in range(size.iterations):
-            uniform = straggling.random((1, len(shard)))[0]
-            draws = quantizing.random((1, len(shard), x.size))[0]
+            uniform = straggling.random(len(held))
             estimate = np.zeros(x.size)
-            for w, (own_rows, own_targets, weights) in enumerate(shard):
+            for w in range(len(held)):
+                draws = quantizing.random(x.size)  # a straggler's too: nobody's noise depends on the others
                 if uniform[w] < 1 - ONE_BIT["straggle_prob"]:
-                    message = own_rows.T @ (weights * (own_rows @ x - own_targets))
-                    norm = np.linalg.norm(message)
-                    signs = np.where((2 * draws[w] - 1) * norm < message, 1.0, -1.0)
-                    estimate += decode[w] * norm * signs
+                    said = say(w, x)
+                    norm = np.linalg.norm(said)
+                    positive = draws < 0.5 + said / (2 * norm)  # eq. 6
+                    estimate += decode[w] * norm * np.where(positive, 1.0, -1.0)
             x = x - ONE_BIT["step"] * estimate
         losses.append(np.square(rows @ x - targets).sum() / 2)
     return np.array(losses)
+
+
+def by_definition(rows: FloatArray, targets: FloatArray, held: list[Any], weights: list[FloatArray]) -> Any:
+    """Eq. 5 as it stands: the gradients of the samples that the worker holds, and their weighted sum."""
+
+    def message(w: int, x: FloatArray) -> FloatArray:
+        own = rows[held[w]]  # (n, D)
+        gradients = (own @ x - targets[held[w]])[:, None] * own  # (n, D)
+        return weights[w] @ gradients
+
+    return message
+
+
+def by_hand(rows: FloatArray, targets: FloatArray, held: list[Any], weights: list[FloatArray]) -> Any:
+    """Eq. 5 as fast as one worker alone can have it: its rows laid out before, and no gradient formed."""
+    own = [rows[each] for each in held]
+    own_targets = [targets[each] for each in held]
+    return lambda w, x: own[w].T @ (weights[w] * (own[w] @ x - own_targets[w]))
 
 
 def one_bit_floor(size: Size) -> None:
@@ -123,11 +143,14 @@ def one_bit_floor(size: Size) -> None:
 
 
 def one_bit() -> Case:
-    """20 runs against one run of the loop."""
+    """20 runs against one run of the loops."""
     scheme = one_bit_scheme()
     sizes = {OURS: Size(20, 300), LOOP: Size(1, 100), FLOOR: Size(20, 300)}
     target = Target(faster_than={LOOP: 40}, at_most={FLOOR: 1.5})
-    return case(scheme, partial(one_bit_loop, scheme), one_bit_floor, sizes, target)
+    found = case(scheme, partial(one_bit_loop, scheme, by_definition), one_bit_floor, sizes, target)
+    found.contenders[TUNED_LOOP] = partial(one_bit_loop, scheme, by_hand, sizes[LOOP])
+    found.work[TUNED_LOOP] = found.work[LOOP]
+    return found
 
 
 # ---- fastest-k -------------------------------------------------------------------------------------------
@@ -241,7 +264,7 @@ def quantimed_loop(scheme: Any, size: Size) -> FloatArray:
                 sent[w] = scale * (below + (draws[w] < position - below))
             after = np.empty_like(x)
             for w in range(n_workers):
-                for place in range(sizes[w]):
+                for place in range(max(sizes)):
                     other = place + int(uniform[place, w] * (per_part - place))
                     order[w][place], order[w][other] = order[w][other], order[w][place]
                 batch = order[w][: sizes[w]]

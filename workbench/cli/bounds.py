@@ -32,7 +32,7 @@ def command(key: str | None, params: tuple[str, ...], as_json: bool) -> None:
         click.echo(msgspec.json.encode(rows) if as_json else "\n".join(_line(name, row) for name, row in rows.items()))
         return
     if key not in found:
-        raise InputError(f"unknown bound '{key}': choose one of {', '.join(found)}")
+        raise InputError(f"unknown bound '{key}': `workbench bounds` lists all {len(found)}")
     bound = evaluate(found[key], _parsed(params), key)
     value = np.atleast_1d(np.asarray(bound.value, float)).tolist()
     if as_json:

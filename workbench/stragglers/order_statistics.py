@@ -39,7 +39,8 @@ def mean_kth(delay: DelayModel) -> FloatArray:
     """
     atoms = _atoms(delay)
     if atoms is not None:
-        return np.asarray((atoms.time_s * atoms.prob).sum(axis=0))
+        never = np.isinf(atoms.time_s).any(axis=0)  # (W,), however small a probability rounds to 0
+        return np.asarray(np.where(never, np.inf, (np.where(never, 0.0, atoms.time_s) * atoms.prob).sum(axis=0)))
     return _quadrature(delay)
 
 
@@ -216,7 +217,8 @@ def _tail(delay: DelayModel, order: int) -> tuple[BoolArray, FloatArray, FloatAr
     """
     late = np.array([delay.straggle_prob(float(at)) for at in np.exp(LATEST - WINDOW * np.array([2.0, 1.0, 0.0]))])
     below = fewer_than(late)  # (3, W)
-    never = fewer_than(delay.straggle_prob(np.inf)[None])[0] > 0  # (W,)
+    certain = np.count_nonzero(delay.straggle_prob(np.inf) == 0)  # who may be waited for; products may round to 0
+    never = np.arange(1, late.shape[1] + 1) > certain  # (W,)
     logs = np.log(below, out=np.full(below.shape, -np.inf), where=below > 0)
     drop = np.subtract(logs[:-1], logs[1:], out=np.full((2, len(never)), np.inf), where=below[1:] > 0)
     exponents = drop / WINDOW  # (2, W)

@@ -35,7 +35,8 @@ class BoundedSpeed:
         """P(1/V > deadline) = P(V < 1/deadline), shape (W,)."""
         needed = 1 / deadline_s if deadline_s > 0 else np.inf
         below = np.clip(needed, self.slowest, self.fastest) - self.slowest  # (W,)
-        jump = np.where(needed > self.slowest, 1.0, 0.0)  # where all speeds are one
+        # Where all speeds are one, times are compared: 1/(1/V) may be more than V.
+        jump = np.where(deadline_s < 1 / self.fastest, 1.0, 0.0)  # (W,)
         width = self.fastest - self.slowest  # (W,)
         return np.asarray(np.divide(below, width, out=jump, where=width > 0))
 

@@ -1,0 +1,89 @@
+"""The numbers of Section 5 that arithmetic decides."""
+
+from fractions import Fraction
+
+import numpy as np
+import sympy as sp
+
+from proofs_check.quantimed.update import PROBLEM, SETTING
+from proofs_check.tools.symbolic import is_nonnegative, settle
+from workbench.core.claims import Grade, Status, Verdict, claim, claim_of
+from workbench.quantizers import lattice
+from workbench.schemes.decentralized_round import Links
+from workbench.schemes.scheme import Setting
+from workbench.topologies.mixing import Mixing
+
+SIDE, CHANNELS, CLASS = 32, 3, 5000  # of CIFAR-10's images, and training images of a class
+SECONDS = 3.0 / 16  # a bit of a one-dimensional model at T_c = 3
+
+
+@claim("quantimed", "Number 16-bit precision")
+def number_16_bit_precision(*, float_bits: int = 16) -> Verdict:
+    """Show that our links take T_c for 16 bits a coordinate and s T_c/16 for s bits, T_c = 3.
+
+    Parameters
+    ----------
+    float_bits : of a coordinate without quantization
+    """
+    setting = Setting(PROBLEM, SETTING.delay, SECONDS)
+    mixing = Mixing(np.full((2, 2), 0.5))
+    whole = Links(setting, mixing, float_bits=float_bits).message_s
+    parts = Links(setting, mixing, lattice.quantizer(np.array([4, 8])), float_bits).message_s
+    steps = {"T_c": whole.tolist() == [3.0, 3.0], "4 and 8 bits": parts.tolist() == [0.75, 1.5]}
+    return settle(
+        claim_of(number_16_bit_precision), steps, "a definition", status=Status.HOLDS, grade=Grade.ENUMERATED
+    )
+
+
+@claim("quantimed", "Number 1024")
+def number_1024(*, channels: int = 1) -> Verdict:
+    """Show that a vector of 1024 holds one channel of a CIFAR-10 image of 32 × 32 × 3 = 3072 numbers.
+
+    Parameters
+    ----------
+    channels : that are kept
+    """
+    steps = {"one channel": SIDE**2 * channels == 1024, "an image": SIDE**2 * CHANNELS == 3072}
+    return settle(
+        claim_of(number_1024), steps, "the images were made grey, which is not said", status=Status.HOLDS_WITH_ERRATUM
+    )
+
+
+@claim("quantimed", "Number 200 samples")
+def number_200_samples(*, workers: int = 50) -> Verdict:
+    """Show that m = 200 samples for each of 50 workers are the 10,000 images of two classes of CIFAR-10.
+
+    Parameters
+    ----------
+    workers : n
+    """
+    steps = {"two classes": 200 * workers == 2 * CLASS}
+    return settle(claim_of(number_200_samples), steps, "as for MNIST 10,000 of its 60,000 images, which is not said")
+
+
+@claim("quantimed", "Number step sizes")
+def number_step_sizes(*, scales: tuple[int, int] = (14, 15)) -> Verdict:
+    r"""Show for which T the step sizes ε = 14/√T and 15/√T average at all: ε ≤ 1 from T = 196 and 225 on.
+
+    Below, 1 − ε + εw_ii is negative for w_ii = 0; averaging contracts for ε < 2/(1 − λ_W), from T > 49(1 − λ_W)² on.
+
+    Parameters
+    ----------
+    scales : of ε for CIFAR-10 and MNIST
+    """
+    first = [scale**2 for scale in scales]
+    t = sp.symbols("t", nonnegative=True)
+    width = Fraction(2)  # 1 − λ_W at most
+    contracts = [(scale * width / 2) ** 2 for scale in scales]
+    steps = {
+        "ε ≤ 1": first == [196, 225],
+        "from then on": all(is_nonnegative(1 - scale**2 / (scale**2 + t)) for scale in scales),
+        "whatever λ_W ≥ −1 is": contracts == first,
+    }
+    return settle(
+        claim_of(number_step_sizes),
+        steps,
+        "the tuned steps need more than about 200 rounds; Theorem 2's own constants are 1",
+        status=Status.HOLDS_WITH_ERRATUM,
+        evidence={"cifar": float(first[0]), "mnist": float(first[1])},
+    )

@@ -1,0 +1,23 @@
+"""What all checks of quantimed share: how premises combine, and the smallest networks."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import sympy as sp
+
+from proofs_check.tools.symbolic import is_identity, is_nonnegative
+from workbench.core.types import FloatArray
+
+PAIR: FloatArray = np.full((2, 2), 0.5)  # two workers, W = 11ᵀ/2
+SWAP: FloatArray = np.array([[0.0, 1.0], [1.0, 0.0]])  # two workers that keep nothing of their own
+
+
+def combines(conclusion: sp.Expr, premises: Mapping[sp.Expr, sp.Expr]) -> bool:
+    """Show conclusion = Σ weight · premise with weights ≥ 0: where the premises are nonnegative, so is it.
+
+    Parameters
+    ----------
+    premises : premise -> its weight
+    """
+    total = sp.Add(*(weight * premise for premise, weight in premises.items()))
+    return all(map(is_nonnegative, map(sp.sympify, premises.values()))) and is_identity(conclusion, total)
