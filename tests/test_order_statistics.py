@@ -1,8 +1,8 @@
 """Means and variances of order statistics against closed forms, enumeration, scipy and samples."""
 
 from dataclasses import dataclass
-from itertools import combinations, product
 from fractions import Fraction
+from itertools import combinations, product
 from math import comb
 from typing import Any
 
@@ -117,7 +117,7 @@ def test_the_number_of_answers_is_that_of_all_patterns(late: list[float]) -> Non
 
 
 def fewer_by_fractions(n_workers: int, late: float) -> list[float]:
-    """P(fewer than k of n answer), k = 1..n, with no rounding: scipy wants 1 - late, which loses digits of a small one."""
+    """P(fewer than k of n answer), k = 1..n, exactly: scipy wants 1 - late, where a small one loses digits."""
     below, unit = late.as_integer_ratio()
     total, found = 0, []
     for answered in range(n_workers):
@@ -213,13 +213,13 @@ class Pareto:
     ("shape", "n_means", "n_vars"), [(1.2, 5, 4), (0.6, 4, 2), (0.26, 2, 0), (0.19, 0, 0), (2.5, 5, 5)]
 )
 def test_pareto_moments_are_finite_for_low_k_only(shape: float, n_means: int, n_vars: int) -> None:
-    """X_(k) has a tail of exponent a (W - k + 1); E X_(k)^m = least^m G(W + 1) G(b)/(G(W - k + 1) G(b + k)), b below."""
+    """E X_(k)^m = least^m G(W + 1) G(b)/(G(W - k + 1) G(b + k)) where b = W - k + 1 - m/shape is positive."""
     n_workers, least_s = 5, 0.02
     k = np.arange(1, n_workers + 1)
 
     def moment(order: int, count: int) -> FloatArray:
         some = k[:count]
-        left = n_workers - some + 1 - order / shape  # b, positive for just the first `count`
+        left = n_workers - some + 1 - order / shape  # b
         logs = gammaln(n_workers + 1) + gammaln(left) - gammaln(n_workers - some + 1) - gammaln(left + some)
         return least_s**order * np.exp(logs)
 

@@ -84,10 +84,10 @@ def minimal(**changes: object) -> dict[str, object]:
 def test_grids_multiply_and_schemes_have_their_own(config: Path) -> None:
     found = read_sweep(config)
     assert [(each.label, each.table.seed, each.table.scheme.get("n_wait")) for each in found] == [
-        ("fastest_k", 0, 1),
-        ("fastest_k", 0, 3),
-        ("fastest_k", 1, 1),
-        ("fastest_k", 1, 3),
+        ("fastest_k n_wait=1", 0, 1),
+        ("fastest_k n_wait=3", 0, 3),
+        ("fastest_k n_wait=1", 1, 1),
+        ("fastest_k n_wait=3", 1, 3),
         ("one bit", 0, None),
         ("one bit", 1, None),
         ("heavy_ball", 0, None),
@@ -290,6 +290,8 @@ def test_what_is_there_is_not_run_again(
     run_sweep(read_sweep(path), store)
     assert len(runs) == 3
     assert contents(store.folder) == contents(folder)
+    run_sweep(read_sweep(path), store, n_jobs=2)  # nothing is left to do
+    assert len(runs) == 3
 
 
 def test_killed_twenty_times_at_random_moments_nothing_is_lost_and_nothing_twice(tmp_path: Path) -> None:

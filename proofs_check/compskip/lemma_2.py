@@ -310,8 +310,8 @@ def lemma_2_repaired(*, power: int = 1) -> Verdict:
     )
 
 
-@claim("compskip", "Lemma 2 step 10")
-def lemma_2_step_10(*, scale: int = 1) -> Verdict:
+@claim("compskip", "Lemma 2 step 8")
+def lemma_2_step_8(*, scale: int = 1) -> Verdict:
     r"""Show what γ → 1 does to the printed U: δ ≤ 1 − γ² = (2T + 1)/(T + 1)² at γ = 1 − 1/(T+1), so U ≥ (T + 1)².
 
     U_t ≥ 4(2 − δ)/δ² ≥ 4/δ² ≥ 4(T + 1)⁴/(2T + 1)², and 2(T + 1) ≥ 2T + 1. At γ = 1, δ = 0 and U = ∞. At
@@ -334,7 +334,7 @@ def lemma_2_step_10(*, scale: int = 1) -> Verdict:
         "γ = 1": is_identity((1 - gamma**2).subs(gamma, 1), sp.Integer(0)),
     }
     return settle(
-        claim_of(lemma_2_step_10),
+        claim_of(lemma_2_step_8),
         steps,
         "U = max U_t is finite for γ < 1 only, and hides a factor of at least (T + 1)² at the γ of Theorem 1",
         status=Status.HOLDS_WITH_ERRATUM,

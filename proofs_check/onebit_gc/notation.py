@@ -6,7 +6,7 @@ from itertools import product
 
 import sympy as sp
 
-from proofs_check.tools.symbolic import is_identity
+from proofs_check.tools.symbolic import is_identity, is_nonnegative
 
 Holds = Sequence[Sequence[int]]  # 0/1, (W, P)
 HALF = Fraction(1, 2)
@@ -69,6 +69,11 @@ def moments_by_patterns(holds: Holds, grads: Sequence[int], straggle_prob: Fract
         update = sum((i * f for i, f in zip(came, messages, strict=True)), Fraction(0))
         first, second = first + prob * update, second + prob * update**2
     return first, second
+
+
+def is_nonnegative_form(expression: sp.Expr, form: sp.Expr) -> bool:
+    """Show expression = form ≥ 0; naming the form leaves no room for a slip that stays nonnegative."""
+    return is_identity(expression, form) and is_nonnegative(form)
 
 
 def inner_product_is_bounded(bound: sp.Symbol, g: sp.Symbol, h: sp.Symbol) -> bool:

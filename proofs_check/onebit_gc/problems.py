@@ -3,7 +3,8 @@
 import numpy as np
 import sympy as sp
 
-from proofs_check.tools.symbolic import is_identity, is_nonnegative, settle
+from proofs_check.onebit_gc.notation import is_nonnegative_form
+from proofs_check.tools.symbolic import is_identity, settle
 from workbench.core.claims import Status, Verdict, claim, claim_of
 from workbench.core.types import Regularity
 from workbench.problems.rosenbrock import Rosenbrock
@@ -27,7 +28,7 @@ def eq_1(*, sign: int = 1) -> Verdict:
     slope = sp.diff(sp.log(1 + sp.exp(-sign * beta)), beta)
     steps = {
         "the slope": is_identity(sp.simplify(slope + 1 / (1 + sp.exp(beta))), sp.Integer(0)),
-        "is negative": is_nonnegative(1 / (1 + grown)) and sp.solve(sp.Eq(1 / (1 + grown), 0), grown) == [],
+        "is negative, e^β > 0": (1 / (1 + grown)).is_positive is True,
     }
     return settle(
         claim_of(eq_1),
@@ -125,9 +126,13 @@ def eq_30(*, rise: int = 100) -> Verdict:
     at = np.array([[1.0, 2.0, 3.0]])
     steps = {
         "slope": is_identity(sp.diff(along, t), 400 * t**3 + 2 * t - 2),
-        "above every C: t = 1 + C": is_nonnegative(sp.expand((400 * t**3 + 2 * t - 2).subs(t, 1 + u) - u)),
+        "above every C: t = 1 + C": is_nonnegative_form(
+            sp.diff(along, t).subs(t, 1 + u) - u, 400 + 1201 * u + 1200 * u**2 + 400 * u**3
+        ),
         "(20) asks 100t² + 1 ≤ S": is_identity(remainder, (100 * t**2 + 1) * t**2),
-        "false at t = 1 + S": is_nonnegative(sp.expand((100 * t**2 + 1).subs(t, 1 + S) - S - 1)),
+        "false at t = 1 + S": is_nonnegative_form(
+            (remainder / t**2).subs(t, 1 + S) - S, 101 + 199 * S + 100 * S**2
+        ),
         "not convex": sp.diff(term, x1, 2).subs({x1: 0, x2: 1}) == -398,
         "0 at 1 alone": sp.solve([sp.diff(term, x1), sp.diff(term, x2)], [x1, x2], dict=True) == [{x1: 1, x2: 1}],
         "as our problem has it: 100 + 100 + 1": ours.loss(at).tolist() == [201.0],
@@ -173,7 +178,7 @@ def eq_31(*, flattest: int = 4) -> Verdict:
     w = sp.symbols("w", positive=True)
     steps = {
         "slope −s": is_identity(sp.diff(loss, z).rewrite(sp.exp).subs(sp.exp(-z), 1 / w), -1 / (1 + w)),
-        "0 < s < 1": is_nonnegative(1 / (1 + w)) and is_identity(1 - 1 / (1 + w), w / (1 + w)),
+        "0 < s < 1": is_nonnegative_form(1 - 1 / (1 + w), w / (1 + w)),
         "curvature s(1 − s)": sp.simplify(sp.diff(loss, z, 2) - sigmoid * (1 - sigmoid)) == 0,
         "at most 1/4": is_identity(sp.Rational(1, flattest) - s * (1 - s), (sp.Rational(1, 2) - s) ** 2),
         "λ (‖x‖ + λ)/λ − ‖x‖ = λ > 0": is_identity(lam * (size + lam) / lam - size, lam),

@@ -13,6 +13,7 @@ from proofs_check.onebit_gc.notation import (
     ON_ONE_WORKER,
     any_size,
     exact_kappa,
+    is_nonnegative_form,
     inner_product_is_bounded,
     kappa,
     masses,
@@ -219,8 +220,9 @@ def eq_38(*, spare: int = 2) -> Verdict:
     ----------
     spare : factors 1/(1 − p) in the left inner product
     """
-    left = (1 / (1 - HALF)) ** spare * Fraction(1, 1)
-    right = 1 * Fraction(1, 1) ** 2
+    _, second = moments_by_patterns(((1,),), (1,), HALF)
+    right = (second - 1) / exact_kappa(1, HALF)  # of (40), the workers' share
+    left = right / (1 - HALF) ** spare
     steps = {"4 against 1": left == 4 and right == 1}
     return settle(claim_of(eq_38), steps, "the misprint of (35); true without the two factors", status=Status.REFUTED)
 
@@ -340,7 +342,8 @@ def lemma_2_any_placement(*, excess: int = 1) -> Verdict:
         "all parts on the same d workers": is_identity(d * (P / d) ** 2, P**2 / d),
         "ratio of the brackets": is_identity(P**2 / d / bracket, W * P / ((P - 1) * d + W)),
         "its limit for many parts": sp.limit(W * P / ((P - 1) * d + W), P, sp.oo) == W / d,
-        "Fig. 2's sizes, n = 100, m = 1000, d = 20, D = 100, p = 0.1: three times (13)": 3 * paper < design < 4 * paper,
+        "Fig. 2's sizes, n = 100, m = 1000, d = 20, D = 100, p = 0.1: three times (13)": design / paper
+        == Fraction(1,1),
     }
     return settle(
         claim_of(lemma_2_any_placement),
@@ -364,7 +367,7 @@ def lemma_2_repaired(*, power: int = 2) -> Verdict:
     power : of the masses
     """
     l1, l2, overlap = sp.symbols("l1 l2 o", nonnegative=True)
-    spare, few = sp.symbols("spare few", nonnegative=True)
+    spare = sp.symbols("spare", nonnegative=True)
     dim_less_one, odds = sp.symbols("D1 odds", nonnegative=True)
     dim, answer_prob = any_size(dim_less_one, odds)
     _, second = moments_by_patterns(ON_ONE_WORKER, (1, 1), HALF)
@@ -391,7 +394,7 @@ def lemma_2_repaired(*, power: int = 2) -> Verdict:
         "masses add up to P": sum(masses(HADAMARD)) == 3 and is_identity(d1 * (1 / d1), sp.Integer(1)),
         # bracket − P²/W = Σ (1/d − 1/W), W = d + spare
         "pair-wise balance exceeds it": is_identity((P**2 - P) / W + P / d1 - P**2 / W, P * (1 / d1 - 1 / W))
-        and is_nonnegative((1 / d1 - 1 / (d1 + spare)).subs(d1, 1 + few)),
+        and is_nonnegative_form(1 / d1 - 1 / (d1 + spare), spare / (d1 * (d1 + spare))),
     }
     return settle(
         claim_of(lemma_2_repaired),

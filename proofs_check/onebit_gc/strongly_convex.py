@@ -7,7 +7,7 @@ import numpy as np
 import sympy as sp
 
 from proofs_check import hetero_gc
-from proofs_check.onebit_gc.notation import HADAMARD, HALF, exact_kappa
+from proofs_check.onebit_gc.notation import HADAMARD, HALF, exact_kappa, is_nonnegative_form
 from proofs_check.onebit_gc.second_moment import lemma_2, lemma_2_repaired
 from proofs_check.onebit_gc.unbiased import lemma_1
 from proofs_check.tools.symbolic import is_identity, is_nonnegative, mean, settle
@@ -60,7 +60,7 @@ def eq_12(*, offset: int = 1) -> Verdict:
     beta = sp.symbols("beta", real=True)
     excess = (sp.diff(beta**2 / 2, beta) ** 2).subs(beta, c + offset) - c
     steps = {
-        "(C + 1)² − C ≥ 1": is_nonnegative(sp.expand(excess - 1)),
+        "(C + 1)² − C ≥ 1": is_nonnegative_form(excess - 1, c**2 + c),
         "F has λ = 1": is_identity(sp.diff(beta**2 / 2, beta, 2), sp.Integer(1)),
         # strong convexity: <g, e> ≥ λ‖e‖²; so ‖g‖² ≥ λ²‖e‖², while (12) leaves ‖g‖² ≤ P² C
         "‖∇F‖² − λ²‖e‖² = (∇F − λe)² + 2λ(<∇F, e> − λ‖e‖²)": is_identity(
@@ -95,8 +95,8 @@ def eq_12_repaired(*, scale: int = 2) -> Verdict:
         below &= error <= Fraction(float(curve[step - 1]))
         error *= 1 - Fraction(2, step) + Fraction(2, step**2)
     steps = {
-        "1 − 2/t ≤ 1": is_nonnegative(1 - (1 - scale / t)),
-        "1 − 2/t ≥ −1": is_nonnegative(1 + (1 - scale / t)),
+        "1 − 2/t ≤ 1": is_nonnegative_form(1 - (1 - scale / t), 2 / t),
+        "1 − 2/t ≥ −1": is_nonnegative_form(1 + (1 - scale / t), 2 * (t - 1) / t),
         "mean square factor": is_identity(factor, 1 - 2 / t + 2 / t**2),
         "G": exact_kappa(1, HALF) + 1 == 2 and float(curve[0]) == 2.0,
         "below the bound for T = 1, ..., 30": below,
@@ -112,13 +112,12 @@ def lemma_3(*, constant: int = 4) -> Verdict:
     ----------
     constant : the printed 4
     """
+    u = sp.symbols("u", nonnegative=True)  # T = 1 + u
     steps = {
         "the recursion, as in hetero_gc's Theorem 2": hetero_gc.theorem_2(constant=constant).status
         is Status.HOLDS_WITH_ERRATUM,
         # β_T after T steps from β_0 instead of T − 1 from β_1: the bound at T + 1
-        "either count of the steps": is_nonnegative(
-            constant / (1 + sp.symbols("u", nonnegative=True)) - constant / (2 + sp.symbols("u", nonnegative=True))
-        ),
+        "either count of the steps": is_nonnegative_form(1 / (1 + u) - 1 / (2 + u), 1 / ((1 + u) * (2 + u))),
     }
     return settle(
         claim_of(lemma_3),
@@ -197,11 +196,10 @@ def theorem_1_recursion(*, factor: int = 2) -> Verdict:
             mean((e - step * (g + noise)) ** 2, {noise: (sp.Integer(0), var)}),
             e**2 - 2 * step * g * e + step**2 * (g**2 + var),
         ),
-        "strong convexity": is_nonnegative(sp.expand((1 - factor * lam * step) * error + step**2 * bound - after)),
-        "sharp where the slack is 0": is_identity(
-            ((1 - factor * lam * step) * error + step**2 * bound - after).subs(slack, 0), sp.Integer(0)
+        "strong convexity": is_nonnegative_form(
+            (1 - factor * lam * step) * error + step**2 * bound - after, 2 * step * slack
         ),
-        "a negative factor may be dropped": is_nonnegative(0 * error - (1 - (1 + long)) * error),
+        "a negative factor may be dropped": is_nonnegative_form(-(1 - (1 + long)) * error, long * error),
         "in numbers: G = 2": curve.tolist() == [8.0, 0.5 * 8 + 0.125, 2.0],
     }
     return settle(claim_of(theorem_1_recursion), steps, "for step sizes that are not 1/(λt)")

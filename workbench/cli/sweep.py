@@ -91,25 +91,18 @@ def _finite(value: float) -> float | None:
 
 
 def _show(rows: list[dict[str, Any]], store: "Store") -> None:
-    """Print one line a configuration."""
+    """Print one line a configuration; what all of them share is in the title."""
     from rich.console import Console
     from rich.table import Table
 
+    shared = {key: {row[key] for row in rows} for key in ("runs", "iterations", "seed")}
+    own = [key for key, values in shared.items() if len(values) > 1]
+    common = ", ".join(f"{next(iter(values))} {key}" for key, values in shared.items() if key not in (*own, "seed"))
     table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), title_justify="left")
-    table.title = f"{len(rows)} configurations at their last checkpoint; all files in {store.folder}"
-    headings = (
-        "configuration",
-        "seed",
-        "runs",
-        "rounds",
-        "final loss, 95 %",
-        "seconds",
-        "Mbit up",
-        "Mbit down",
-        "file",
-    )
-    for heading in headings:
-        table.add_column(heading, justify="left" if heading in ("configuration", "file") else "right", no_wrap=True)
+    table.title = f"At the last checkpoint ({common or 'each its own size'}); results in {store.folder}"
+    table.add_column("configuration", overflow="fold")
+    for heading in (*own, "final loss, 95 %", "seconds", "Mbit up", "Mbit down"):
+        table.add_column(heading, justify="right", no_wrap=True)
     for row in rows:
         loss = row["loss"]
         shown = "diverged" if loss["mean"] is None else f"{loss['mean']:.5g}"
@@ -119,7 +112,5 @@ def _show(rows: list[dict[str, Any]], store: "Store") -> None:
             shown += f", {row['diverged_rate']:.0%} diverged"
         seconds = "never" if row["seconds"] is None else f"{row['seconds']:.4g}"
         bits = [f"{row[name] / 1e6:.4g}" for name in ("bits_up", "bits_down")]
-        table.add_row(
-            row["label"], str(row["seed"]), str(row["runs"]), str(row["iterations"]), shown, seconds, *bits, row["file"]
-        )
-    Console(highlight=False, soft_wrap=True).print(table)
+        table.add_row(row["label"], *(str(row[key]) for key in own), shown, seconds, *bits)
+    Console(highlight=False).print(table)

@@ -44,7 +44,7 @@ def finished_jobs(
     ------
     InputError : no cluster at the address, or no Dask to speak to it
     """
-    if cluster is None and (n_jobs == 1 or len(jobs) == 1):
+    if not jobs or (cluster is None and (n_jobs == 1 or len(jobs) == 1)):
         for index, job in enumerate(jobs):
             yield _on_one_thread(index, job)
         return

@@ -110,8 +110,9 @@ def plan(document: Mapping[str, Any], *, folder: Path = Path()) -> list[Configur
     for scheme in schemes:
         own = {f"scheme.{key}": values for key, values in _dotted(scheme.get("grid", {})).items()}
         base = document | {"scheme": {key: value for key, value in scheme.items() if key != "grid"}}
-        for table in _combinations(base, _dotted(grid) | own):
-            configuration = _configuration(table, folder)
+        cells = _dotted(grid) | own
+        for table, chosen in _combinations(base, cells):
+            configuration = _configuration(table, _shown(cells, chosen), folder)
             found[configuration.name] = configuration
     return list(found.values())
 
@@ -126,8 +127,8 @@ def _dotted(table: Any, prefix: str = "") -> dict[str, Any]:
     return flat
 
 
-def _combinations(base: dict[str, Any], grid: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    """Yield a table for every combination of the grid's values."""
+def _combinations(base: dict[str, Any], grid: Mapping[str, Any]) -> Iterator[tuple[dict[str, Any], tuple[Any, ...]]]:
+    """Yield a table for every combination of the grid's values, and the values."""
     for key, values in grid.items():
         if not isinstance(values, list) or not values:
             raise InputError(f"grid {key} is {values!r}: give a list of at least one value")
@@ -138,7 +139,13 @@ def _combinations(base: dict[str, Any], grid: Mapping[str, Any]) -> Iterator[dic
         table = deepcopy(base)
         for key, value in zip(grid, chosen, strict=True):
             _put(table, key, value)
-        yield table
+        yield table, chosen
+
+
+def _shown(grid: Mapping[str, Any], chosen: Sequence[Any]) -> str:
+    """Say what tells a scheme's cells apart; a seed has a column of its own."""
+    values = zip(grid, chosen, strict=True)
+    return "".join(f" {key.removeprefix('scheme.')}={value}" for key, value in values if key != "seed")
 
 
 def _put(table: dict[str, Any], key: str, value: Any) -> None:
@@ -151,13 +158,13 @@ def _put(table: dict[str, Any], key: str, value: Any) -> None:
     table[last] = value
 
 
-def _configuration(raw: dict[str, Any], folder: Path) -> Configuration:
+def _configuration(raw: dict[str, Any], cell: str, folder: Path) -> Configuration:
     """Check a table as far as that needs no work, and name it."""
     try:
         table = msgspec.convert(raw, Table)
     except msgspec.ValidationError as error:
         raise InputError(f"{error}") from None
-    label = table.scheme.pop("name", None) or table.scheme.get("kind", "")
+    named = str(table.scheme.pop("name", None) or table.scheme.get("kind", ""))
     determined_by = {"workbench": __version__, "numpy": np.__version__, "scipy": scipy.__version__}
     determined_by |= catalogue.packages_behind(_texts(raw))
     for where, found, known in (
@@ -168,8 +175,8 @@ def _configuration(raw: dict[str, Any], folder: Path) -> Configuration:
         determined_by |= _check_part(getattr(table, where), where, found, known, folder)
     written = json.dumps([msgspec.to_builtins(table), determined_by], sort_keys=True)
     key = hashlib.sha256(written.encode()).hexdigest()[:KEY_LENGTH]
-    readable = re.sub(r"[^A-Za-z0-9._=+-]+", "_", str(label))[:60]
-    return Configuration(table, str(label), f"{readable}-{key}", determined_by)
+    readable = re.sub(r"[^A-Za-z0-9._=+-]+", "_", named)[:60]
+    return Configuration(table, named + cell, f"{readable}-{key}", determined_by)
 
 
 def _check_part(

@@ -217,7 +217,7 @@ def _tail(delay: DelayModel, order: int) -> tuple[BoolArray, FloatArray, FloatAr
     """
     late = np.array([delay.straggle_prob(float(at)) for at in np.exp(LATEST - WINDOW * np.array([2.0, 1.0, 0.0]))])
     below = fewer_than(late)  # (3, W)
-    certain = np.count_nonzero(delay.straggle_prob(np.inf) == 0)  # who may be waited for; products may round to 0
+    certain = np.count_nonzero(~(delay.straggle_prob(np.inf) > 0))  # counted, as products may round to 0
     never = np.arange(1, late.shape[1] + 1) > certain  # (W,)
     logs = np.log(below, out=np.full(below.shape, -np.inf), where=below > 0)
     drop = np.subtract(logs[:-1], logs[1:], out=np.full((2, len(never)), np.inf), where=below[1:] > 0)
