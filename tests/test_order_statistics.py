@@ -54,7 +54,7 @@ class Uniform:
     n_workers: int
 
     def sample(self, shape: tuple[int, ...], *, rng: UniformSource) -> FloatArray:
-        return self.low + (self.high - self.low) * rng.random((*shape, self.n_workers))
+        return np.asarray(self.low + (self.high - self.low) * rng.random((*shape, self.n_workers)))
 
     def straggle_prob(self, deadline_s: float) -> FloatArray:
         late = (self.high - deadline_s) / (self.high - self.low)

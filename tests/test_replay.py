@@ -21,7 +21,7 @@ from workbench.stragglers.responses import Responses
 FALSE_ALARM = 1e-6
 SEED = 4
 # Worker w of round j answers after 10 j + w + 1 seconds, so that a response tells its round; two are missing.
-TIMES = 10.0 * np.arange(6)[:, None] + np.arange(1, 4)  # (rounds, W)
+TIMES: FloatArray = np.asarray(10 * np.arange(6)[:, None] + np.arange(1, 4), np.float64)  # (rounds, W)
 TIMES[2, 1] = TIMES[4, 0] = np.inf
 
 
@@ -77,7 +77,7 @@ def test_blocks_are_consecutive_rounds_from_random_starts(block_rounds: int) -> 
     """Against a loop over runs, rounds and blocks that draws the same uniforms."""
     found = numbers(met(Replay(TIMES, "blocks", block_rounds), range(30), 17))  # (17, R)
     for run in range(30):
-        generator, expected = stream(SEED, "stragglers", run), []
+        generator, expected = stream(SEED, "stragglers", run), list[int]()
         while len(expected) < 17:
             start = int(generator.random() * 6)
             expected += [(start + step) % 6 for step in range(block_rounds)]

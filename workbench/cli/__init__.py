@@ -73,8 +73,8 @@ def main() -> None:
         _leave(f"{error.format_message()} See `{path} --help`.", 2)
     except (InputError, click.ClickException) as error:
         _leave(str(error), 2)
-    except (KeyboardInterrupt, click.Abort):
-        _leave("interrupted", 130)
+    except (KeyboardInterrupt, click.Abort) as stop:
+        _leave(str(stop.__cause__ or stop) or "interrupted", 130)  # click wraps the one in the other
     except MemoryError:
         _leave("out of memory: ask for fewer runs, parts or workers", 2)
     except BrokenPipeError:

@@ -39,7 +39,7 @@ def sweep(path: str, *, out: str | None, jobs: int, cluster: str | None, resume:
             run_sweep(configurations, store, n_jobs=jobs, cluster=cluster, done=lambda each: advance(each.work))
     except KeyboardInterrupt:
         kept = len({each.name for each in configurations} & set(store.names()))
-        raise click.ClickException(
+        raise KeyboardInterrupt(
             f"interrupted with {kept} of {len(configurations)} results in {store.folder}: --resume goes on"
         ) from None
     rows = [_summary(each, store.read(each.name)) for each in configurations]

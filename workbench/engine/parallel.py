@@ -1,5 +1,7 @@
 """Independent jobs in this process, on several, or on a cluster, with the same results wherever they run."""
 
+import re
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from importlib import import_module
 from typing import Any, TypeVar
@@ -8,7 +10,8 @@ from workbench.core.errors import InputError
 
 T = TypeVar("T")
 
-CLUSTER_PATIENCE_S = 30
+CLUSTER_PATIENCE_S = 10
+CLUSTER_ADDRESS = r"(tcp|tls|ws|wss)://.+:\d+"
 
 
 def run_jobs(jobs: Sequence[Callable[[], T]], n_jobs: int, done: Callable[[int], None] | None = None) -> list[T]:
@@ -57,7 +60,13 @@ def finished_jobs(
         processes = min(n_jobs, len(jobs)) if client is None else -1
         with joblib.parallel_config(**options):
             pool = joblib.Parallel(n_jobs=processes, return_as="generator_unordered")
-            yield from pool((_on_one_thread, each, {}) for each in enumerate(jobs))
+            results = pool((_on_one_thread, each, {}) for each in enumerate(jobs))
+        try:
+            yield from results
+        finally:
+            with warnings.catch_warnings():  # whoever stops early knows that there was more to come
+                warnings.simplefilter("ignore", UserWarning)
+                results.close()
     finally:
         if client is not None:
             client.close()
@@ -72,6 +81,8 @@ def _on_one_thread(index: int, job: Callable[[], T]) -> tuple[int, T]:
 
 def _client(address: str) -> Any:
     """Connect to a Dask scheduler, for joblib alone: xarray would leave its own work to a default one."""
+    if not re.fullmatch(CLUSTER_ADDRESS, address):
+        raise InputError(f"'{address}' is no address of a Dask scheduler: write tcp://host:port")
     try:
         distributed: Any = import_module("distributed")
     except ImportError:

@@ -46,8 +46,9 @@ class Events(NamedTuple):
 
 @dataclass(frozen=True)
 class AsynchronousDsgd:
-    r"""At the end of worker i's computation :math:`x_i \leftarrow w_{ii} x_i + \sum_{j \in N_i} w_{ij} x_j^{old}
-    - \alpha \tilde\nabla f_i(x_i)`, with the newest of each neighbour's models that has arrived.
+    r"""A worker updates its model whenever its gradient is done, with the newest neighbours' models that have arrived.
+
+    .. math:: x_i \leftarrow w_{ii} x_i + \sum_{j \in N_i} w_{ij} x_j^{arrived} - \alpha \tilde\nabla f_i(x_i)
 
     Nobody but i changes x_i: the model at which the gradient was begun is still the one that is updated. Then i sends
     its new model to its neighbours, and begins the next gradient at it: once the model has arrived ("blocking"), or at

@@ -1,0 +1,151 @@
+"""`workbench simulate CONFIG.toml` as a user meets it: tables, resumption, interruption."""
+
+import json
+import os
+import pty
+import signal
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+WORKBENCH = Path(sys.executable).parent / "workbench"
+CONFIG = """
+    n_workers = 4
+    runs = {runs}
+    iterations = {iterations}
+    [problem]
+    kind = "least_squares"
+    dim = 5
+    [delay]
+    kind = "bernoulli"
+    straggle_prob = 0.1
+    [[scheme]]
+    kind = "fastest_k"
+    step_size = 0.02
+    grid = {{ n_wait = [1, 3] }}
+    [[scheme]]
+    kind = "wait_for_all"
+    step_size = {wait_step}
+    [grid]
+    seed = [0, 1]
+"""
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    return written(tmp_path / "sweep.toml")
+
+
+def written(path: Path, *, runs: int = 3, iterations: int = 5, wait_step: float = 0.02) -> Path:
+    path.write_text(textwrap.dedent(CONFIG.format(runs=runs, iterations=iterations, wait_step=wait_step)))
+    return path
+
+
+def simulate(*arguments: str | Path, columns: int = 80) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [WORKBENCH, "simulate", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        env=os.environ | {"COLUMNS": str(columns)},
+        check=False,
+    )
+
+
+def test_a_line_for_each_configuration_in_eighty_columns(config: Path) -> None:
+    done = simulate(config)
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert all(len(line) <= 80 for line in lines)
+    rows = [line for line in lines if line.startswith(("fastest_k n_wait=", "wait_for_all"))]
+    assert len(rows) == 6
+    assert any("never" in row for row in rows[4:])  # somebody is waited for who does not answer
+    assert "6 configurations, 6 to run" in done.stderr
+    assert len(list(config.with_suffix(".results").glob("*.nc"))) == 6
+
+
+def test_results_are_gone_on_with_only_when_asked(config: Path, tmp_path: Path) -> None:
+    assert simulate(config, "--out", tmp_path / "here").returncode == 0
+    again = simulate(config, "--out", tmp_path / "here")
+    assert (again.returncode, again.stdout, again.stderr.count("\n")) == (2, "", 1)
+    assert "holds 6 results, 6 of them of this sweep's 6: add --resume" in again.stderr
+    resumed = simulate(config, "--out", tmp_path / "here", "--resume", "--json")
+    assert resumed.returncode == 0
+    assert "6 configurations, 0 to run" in resumed.stderr
+    results = json.loads(resumed.stdout)["results"]
+    assert [(each["label"], each["seed"], each["runs"]) for each in results[:3]] == [
+        ("fastest_k n_wait=1", 0, 3),
+        ("fastest_k n_wait=3", 0, 3),
+        ("fastest_k n_wait=1", 1, 3),
+    ]
+
+
+def test_divergence_is_told_as_a_rate(tmp_path: Path) -> None:
+    config = written(tmp_path / "far.toml", iterations=400, wait_step=1e6)
+    done = simulate(config, "--json")
+    results = {each["label"]: each for each in json.loads(done.stdout)["results"]}
+    assert results["wait_for_all"]["diverged_rate"] == 1
+    assert results["wait_for_all"]["loss"]["mean"] is None
+    assert results["fastest_k n_wait=3"]["diverged_rate"] == 0
+    shown = simulate(config, "--resume").stdout
+    assert "diverged" in next(line for line in shown.splitlines() if line.startswith("wait_for_all"))
+
+
+@pytest.mark.parametrize(
+    ("address", "message"),
+    [
+        ("nonsense", "'nonsense' is no address of a Dask scheduler: write tcp://host:port"),
+        ("tcp://127.0.0.1:1", "no Dask scheduler answers at tcp://127.0.0.1:1"),
+    ],
+)
+def test_a_scheduler_that_is_not_there_is_one_line(config: Path, address: str, message: str) -> None:
+    done = simulate(config, "--cluster", address)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert message in done.stderr.splitlines()[-1]
+    assert done.stderr.count("\n") == 2  # the first says how much there is to do
+
+
+def test_interruption_leaves_a_valid_store_and_says_how_to_go_on(tmp_path: Path) -> None:
+    """Ctrl-C on a terminal, once the first result is there."""
+    config = written(tmp_path / "long.toml", runs=40, iterations=4000)
+    store = config.with_suffix(".results")
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        [WORKBENCH, "simulate", config, "--jobs", "1"],
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        start_new_session=True,
+    )
+    os.close(theirs)
+    said: list[bytes] = []
+
+    def listen() -> None:
+        try:
+            while data := os.read(ours, 65536):
+                said.append(data)
+        except OSError:  # the other end is closed
+            pass
+
+    listener = threading.Thread(target=listen)
+    listener.start()
+    deadline = time.monotonic() + 60
+    while not list(store.glob("*.nc")) and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.01)
+    os.killpg(process.pid, signal.SIGINT)
+    code = process.wait(timeout=60)
+    listener.join(timeout=60)
+    os.close(ours)
+    text = b"".join(said).decode()
+    kept = len(list(store.glob("*.nc")))
+    assert 1 <= kept < 6
+    assert code == 130
+    assert "run-iterations" in text
+    assert f"interrupted with {kept} of 6 results in {store}: --resume goes on" in " ".join(text.split())
+    assert not list(store.glob(".*"))
+    assert simulate(config, "--resume").returncode == 0
