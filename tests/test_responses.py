@@ -12,6 +12,7 @@ from scipy import stats
 from workbench.core.streams import RunStreams
 from workbench.schemes import batches
 from workbench.schemes.scheme import Noise
+from workbench.stragglers.delays.bernoulli import Bernoulli
 from workbench.stragglers.delays.location_scale import LocationScale
 from workbench.stragglers.delays.shifted_exponential import LAW
 from workbench.stragglers.responses import Responses
@@ -39,6 +40,21 @@ def test_a_worker_meets_its_own_rounds_in_whatever_order_workers_are_asked(seed,
         for run, worker in enumerate(workers):
             assert found[run] == expected[taken[run, worker], run, worker]
             taken[run, worker] += 1
+
+
+def test_a_worker_that_does_not_answer_is_never_heard_again_and_keeps_no_memory():
+    """Run 0's worker 0 stops at its first inf; worker 1 goes on for as long as it is asked."""
+    delay = Bernoulli(np.array([0.5, 0.0]), 1.0)
+    alone = Responses(delay, RunStreams(1, "stragglers", [0, 1]))
+    heard = np.array([alone.next_of(np.zeros(2, int)) for _ in range(30)])  # (30, R)
+    assert np.all(np.isinf(heard[-1]))
+    for run in heard.T:
+        first = int(np.argmax(np.isinf(run)))
+        assert np.all(run[:first] == 1.0)
+        assert np.all(np.isinf(run[first:]))
+    for _ in range(1000):
+        assert np.all(alone.next_of(np.ones(2, int)) == 1.0)
+    assert len(alone._ring) <= 32  # the lag of worker 1 behind worker 0 at most
 
 
 def test_runs_meet_their_own_responses_whatever_runs_are_beside_them():

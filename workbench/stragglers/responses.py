@@ -14,13 +14,15 @@ class Responses:
     """Draw the response times of R runs, each run from its own stream.
 
     The j-th response time of a worker is the same whether it is met in a round or alone, so that synchronous and
-    asynchronous schemes meet the same stragglers. A simulation uses one of the two ways.
+    asynchronous schemes meet the same stragglers. A simulation uses one of the two ways. Asked alone, a worker that
+    once does not answer never answers again.
     """
 
     def __init__(self, delay: DelayModel, rng: RunStreams) -> None:
         self._rounds = _rounds(delay, rng)
         self._runs = np.arange(len(rng))  # (R,)
         self._taken = np.zeros((len(rng), delay.n_workers), np.int64)  # (R, W) responses each worker has given
+        self._stopped = np.zeros(self._taken.shape, np.bool_)  # (R, W)
         self._drawn = 0
         self._ring = np.empty((ROUNDS_AHEAD, len(rng), delay.n_workers))  # round j lies at j modulo its length
 
@@ -31,14 +33,18 @@ class Responses:
     def next_of(self, workers: IntArray) -> FloatArray:
         """Return the next response time of one worker in each run, workers (R,), in seconds, shape (R,)."""
         index = self._taken[self._runs, workers]  # (R,)
-        while index.max() >= self._drawn:
+        goes_on = ~self._stopped[self._runs, workers]  # (R,)
+        while np.max(index, initial=-1, where=goes_on) >= self._drawn:
             self._draw()
+        times = np.where(goes_on, self._ring[index % len(self._ring), self._runs, workers], np.inf)  # (R,)
         self._taken[self._runs, workers] += 1
-        return np.asarray(self._ring[index % len(self._ring), self._runs, workers])
+        self._stopped[self._runs, workers] = np.isinf(times)
+        return times
 
     def _draw(self) -> None:
-        """Draw one more round; the ring grows while some worker still needs its oldest."""
-        if self._drawn - self._taken.min() == len(self._ring):
+        """Draw one more round; the ring grows while some worker that goes on still needs its oldest."""
+        needed = np.min(self._taken, initial=self._drawn, where=~self._stopped)
+        if self._drawn - needed == len(self._ring):
             kept = np.arange(self._drawn - len(self._ring), self._drawn)
             larger = np.empty((2 * len(self._ring), *self._ring.shape[1:]))
             larger[kept % len(larger)] = self._ring[kept % len(self._ring)]
