@@ -83,7 +83,7 @@ def to_netcdf(trajectory: Trajectory, attributes: Mapping[str, object]) -> bytes
 
     Parameters
     ----------
-    attributes : of the data set, beside the trajectory's own configuration; JSON values
+    attributes : of the data set, beside the trajectory's own configuration: texts, and others as JSON
     """
     import xarray as xr
 
@@ -99,7 +99,8 @@ def to_netcdf(trajectory: Trajectory, attributes: Mapping[str, object]) -> bytes
         "iteration": ("checkpoint", trajectory.iterations, {"units": "1"}),
     }
     notes = {"trajectory": json.dumps(trajectory.config, sort_keys=True)}
-    notes |= {name: json.dumps(value, sort_keys=True) for name, value in attributes.items()}
+    for name, value in attributes.items():
+        notes[name] = value if isinstance(value, str) else json.dumps(value, sort_keys=True)
     dataset = xr.Dataset(variables, coordinates, notes)
     buffer = BytesIO()
     dataset.to_netcdf(buffer, engine="h5netcdf")
