@@ -226,9 +226,7 @@ def test_a_result_has_named_axes_units_and_all_that_made_it(undisturbed: tuple[P
         for axis in ("iterations", "loss", "error_sq", "grad_sq", "part_grad_sq", "seconds", "bits_up", "bits_down"):
             np.testing.assert_array_equal(getattr(found, axis), getattr(expected, axis))
         assert found.measures.keys() == expected.measures.keys()
-    added = [
-        json.loads(dataset.attrs["determined_by"]) for dataset in store if dataset.attrs["label"] == '"heavy_ball"'
-    ]
+    added = [json.loads(dataset.attrs["determined_by"]) for dataset in store if dataset.attrs["label"] == "heavy_ball"]
     assert [each["workbench.schemes: heavy_ball"] for each in added] == ["straggler-example 1.0"] * 2
 
 
