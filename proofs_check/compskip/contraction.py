@@ -152,7 +152,9 @@ def eq_11_repaired(*, dims: int = 1) -> Verdict:
     steps = {
         "what a scale leaves": is_identity(left, rest + kept - one_norm**2 / k),
         # one more coordinate |p_l| = x: (A + x)² − (kept + x²) = (A² − kept) + 2Ax
-        "‖·‖₁² ≥ ‖·‖²": is_identity((one_norm + beside) ** 2 - (kept + beside**2), one_norm**2 - kept + 2 * one_norm * beside),
+        "‖·‖₁² ≥ ‖·‖²": is_identity(
+            (one_norm + beside) ** 2 - (kept + beside**2), one_norm**2 - kept + 2 * one_norm * beside
+        ),
         "C(D−1, k−1)/k = C(D, k)/D": sp.combsimp(sp.gammasimp(share.rewrite(sp.gamma))) == 0,
         # Σ_{k ≥ 1} C(D, k) β^k (1 − β)^(D−k) = 1 − (1 − β)^D, e = (1 − β)^D
         "a skip leaves all": is_identity(

@@ -101,7 +101,9 @@ def lemma_1_step_5(*, power: int = 1) -> Verdict:
     virtual = x - before / c * held
     steps = {
         "regrouped": is_identity(fifth, sixth),
-        "γη_t = η_{t−1}": is_identity(sixth.subs(eta, before / gamma), (virtual - eta / (c * M) * grads).subs(eta, before / gamma)),
+        "γη_t = η_{t−1}": is_identity(
+            sixth.subs(eta, before / gamma), (virtual - eta / (c * M) * grads).subs(eta, before / gamma)
+        ),
     }
     return settle(claim_of(lemma_1_step_5), steps, "a regrouping, and the step sizes' rule")
 
@@ -130,7 +132,10 @@ def lemma_1(*, shared: int = 1) -> Verdict:
         NO_MOMENTUM: -eta * mu / (c * M) * momentum,
     }
     met: dict[sp.Basic, sp.Expr] = {server_step: c, weight: c / M, before: gamma * eta, mu: sp.Integer(0)}
-    steps = {"missed by": is_identity(missed, sum(parts.values())), "0 if all are met": is_identity(missed.subs(met), sp.Integer(0))}
+    steps = {
+        "missed by": is_identity(missed, sum(parts.values())),
+        "0 if all are met": is_identity(missed.subs(met), sp.Integer(0)),
+    }
     for symbol, (name, part) in zip(met, parts.items(), strict=True):
         others = {each: value for each, value in met.items() if each != symbol}
         steps[f"{name} is needed"] = is_identity(missed.subs(others), part) and not is_identity(part, sp.Integer(0))

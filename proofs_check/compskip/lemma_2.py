@@ -10,7 +10,7 @@ import sympy as sp
 
 from proofs_check.tools.symbolic import is_identity, is_nonnegative, is_sum_of_squares, mean, settle
 from workbench.bounds import compskip as bounds
-from workbench.core.claims import Grade, Status, Verdict, claim, claim_of
+from workbench.core.claims import Status, Verdict, claim, claim_of
 from workbench.core.types import Regularity
 
 CONTRACTION = "c·sign_β contracts by δ"
@@ -101,7 +101,7 @@ def eq_14(*, one: int = 1) -> Verdict:
         "λ = 0": sp.limit(1 + 1 / positive_lam, positive_lam, 0) == sp.oo,
     }
     return settle(
-        claim_of(eq_14), steps, "for λ > 0, as said after it, not \"for all λ ≥ 0\"", status=Status.HOLDS_WITH_ERRATUM
+        claim_of(eq_14), steps, 'for λ > 0, as said after it, not "for all λ ≥ 0"', status=Status.HOLDS_WITH_ERRATUM
     )
 
 
@@ -227,7 +227,9 @@ def eq_21(*, two: int = 2) -> Verdict:
     alpha, level, n = 1 - delta / 2, (2 - delta) * G2 / delta, sp.Symbol("n", nonnegative=True)  # n = α^(t+1)
     steps = {
         "limit": is_identity(level / (1 - alpha), two * (2 - delta) * G2 / delta**2),
-        "the partial sum is less": is_nonnegative((1 / (1 - sp.Symbol("q")) - (1 - n) / (1 - sp.Symbol("q"))).subs(sp.Symbol("q"), 1 - DELTA)),
+        "the partial sum is less": is_nonnegative(
+            (1 / (1 - sp.Symbol("q")) - (1 - n) / (1 - sp.Symbol("q"))).subs(sp.Symbol("q"), 1 - DELTA)
+        ),
     }
     return settle(claim_of(eq_21), steps, "given the contraction, which (11) has not, and E in front of the left side")
 
@@ -365,20 +367,20 @@ def lemma_2_recursion(*, cross: int = 2) -> Verdict:
     first = (2.5 + 2.5) ** 2  # r = 1/2, G = 5: √a = 5/2, √b = 5/2
     limit = float((_limit_root() + _limit_wanted()) ** 2)
     steps = {
-        "noise is new": is_identity(
-            mean((h + z) ** 2, {z: (sp.Integer(0), sigma**2)}), h**2 + sigma**2
-        ),
+        "noise is new": is_identity(mean((h + z) ** 2, {z: (sp.Integer(0), sigma**2)}), h**2 + sigma**2),
         "(√a + ω)²": is_identity((root + omega) ** 2, root**2 + cross * root * omega + omega**2),
         # a_t ≤ (Gr/(1 − r))² is kept, by the coarser (√a + G)²
         "coarser": is_nonnegative(2 * root * (largest - omega)),
         "fixed point": is_identity(r * (held + G), held),
         "P at the fixed point": is_identity(held + G, G / (1 - r)),
-        "monotone": is_nonnegative((kept * (root + spare + G) - kept * (root + G))),
+        "monotone": is_nonnegative(kept * (root + spare + G) - kept * (root + G)),
         # Σ_K (|p_l| − scale) scale = 0 at scale = A/k: C(p) and what is left are orthogonal
         "C(p) ⟂ p − C(p)": is_identity(s * (s * k) - k * s**2, sp.Integer(0)),
         "the bound's values": value[0] == 0.0 and value[1] == first and abs(value[2] - limit) < 1e-9 * limit,
     }
-    return settle(claim_of(lemma_2_recursion), steps, "bounded for every T: errors held back stay of the gradients' size")
+    return settle(
+        claim_of(lemma_2_recursion), steps, "bounded for every T: errors held back stay of the gradients' size"
+    )
 
 
 def _held(grad: Fraction, c: Fraction, decay: Fraction, n_rounds: int) -> Fraction:

@@ -29,7 +29,10 @@ def lemma_2_step_1(*, answers: int = 0) -> Verdict:
     """
     pooled = Fraction(1)
     left = (pooled - answers * pooled) ** 2
-    steps = {"skipped: nothing is shed": left == pooled**2, "more than (1 − δ̃)‖p̃‖² for every δ̃": left > pooled**2 * (1 - Fraction(1, 10**9))}
+    steps = {
+        "skipped: nothing is shed": left == pooled**2,
+        "more than (1 − δ̃)‖p̃‖² for every δ̃": left > pooled**2 * (1 - Fraction(1, 10**9)),
+    }
     return settle(
         claim_of(lemma_2_step_1),
         steps,
@@ -134,7 +137,9 @@ def lemma_2_step_2(*, two: int = 2) -> Verdict:
     two : in front of 2 − δ
     """
     chain = (1 - server_delta) * (1 + lam) * e2 + (1 - server_delta) * (1 + 1 / lam) * s2
-    printed = (1 - server_delta) * (1 + lam) * e2 + two * (2 - delta) * (1 - server_delta) * (1 + 1 / lam) * (M / heard) * p2 / M
+    printed = (1 - server_delta) * (1 + lam) * e2 + two * (2 - delta) * (1 - server_delta) * (1 + 1 / lam) * (
+        M / heard
+    ) * p2 / M
     steps = {
         "put in": is_identity(chain.subs(s2, 2 * (2 - delta) * p2 / heard), printed),
         "M_t = 0": sp.limit(M / heard, heard, 0, "+") == sp.oo,
@@ -196,7 +201,15 @@ def lemma_2_step_5(*, four: int = 4) -> Verdict:
     ----------
     four : in front
     """
-    chain = 2 * (2 - delta) * (1 - server_delta) * (1 + 1 / lam) * M / heard * (2 * (2 - delta) * G2 / (delta**2 * (1 - delta)))
+    chain = (
+        2
+        * (2 - delta)
+        * (1 - server_delta)
+        * (1 + 1 / lam)
+        * M
+        / heard
+        * (2 * (2 - delta) * G2 / (delta**2 * (1 - delta)))
+    )
     printed = four * (2 - delta) ** 2 * (1 - server_delta) * (1 + 1 / lam) * G2 * M / ((1 - delta) * delta**2 * heard)
     return settle(claim_of(lemma_2_step_5), {"product": is_identity(chain, printed)}, "given the steps before")
 
@@ -216,7 +229,10 @@ def lemma_2_step_6(*, half: int = 2) -> Verdict:
         "not all equal": not is_identity(1 - server_delta / 2, (2 - server_delta) / server_delta),
     }
     return settle(
-        claim_of(lemma_2_step_6), steps, "two equalities, between which a comma is missing", status=Status.HOLDS_WITH_ERRATUM
+        claim_of(lemma_2_step_6),
+        steps,
+        "two equalities, between which a comma is missing",
+        status=Status.HOLDS_WITH_ERRATUM,
     )
 
 
@@ -230,7 +246,9 @@ def eq_24(*, four: int = 4) -> Verdict:
     """
     factor = (2 - server_delta) / server_delta
     chain = 4 * (2 - delta) ** 2 * (1 - server_delta) * factor * G2 * M / ((1 - delta) * delta**2 * heard)
-    return settle(claim_of(eq_24), {"put in": is_identity(chain, _level(four))}, "algebra; see steps 1 and 2 for what it assumes")
+    return settle(
+        claim_of(eq_24), {"put in": is_identity(chain, _level(four))}, "algebra; see steps 1 and 2 for what it assumes"
+    )
 
 
 @claim("compskip", "Eq. 25", eq=25)

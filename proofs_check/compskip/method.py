@@ -96,7 +96,9 @@ def special_case_signsgd(*, keep_prob: Fraction = Fraction(1)) -> Verdict:
     scheme = sign_sgd.build(_setting(), step_size=ConstantStep(float(STEP)))
     starts = [Fraction(k, 2) for k in range(-9, 12)]
     moved = [_one_step(scheme, x) - x for x in starts]
-    voted = [-STEP * _sign(sum(_sign(s * (x - centre)) for s, centre in zip(SLOPES, CENTRES, strict=True))) for x in starts]
+    voted = [
+        -STEP * _sign(sum(_sign(s * (x - centre)) for s, centre in zip(SLOPES, CENTRES, strict=True))) for x in starts
+    ]
     steps = {
         "c' > 0 does not matter": all(sp.sign(weight * sum(v)) == sp.sign(sp.Integer(sum(v))) for v in votes),
         "our sign_sgd votes": moved == voted,
@@ -127,7 +129,8 @@ def special_case_dropsignsgd(*, decay: float = 1.0) -> Verdict:
     owed = g + gamma * e - c * signs
     steps = {
         "nothing is lost": is_identity(owed + c * signs, e + g),
-        "as implemented": (built.error_decay, built.server_skip_prob, built.worker_skip_prob.tolist()) == (decay, 0.0, [0.0, 0.0]),
+        "as implemented": (built.error_decay, built.server_skip_prob, built.worker_skip_prob.tolist())
+        == (decay, 0.0, [0.0, 0.0]),
     }
     return settle(
         claim_of(special_case_dropsignsgd),

@@ -53,8 +53,13 @@ def theorem_1(*, always: int = 1, up: Fraction = Fraction(1, 4)) -> Verdict:
     # x moves against the sign; coupled with fair coins it is never below their sum, which is symmetric
     rising = sum(prob for z, prob in law.items() if z < 0)
     fair = [
-        sum(1 for coins in product((-1, 1), repeat=n) if sum(k * s for k, s in zip((5, 1, 3, 2), coins, strict=False)) >= 0)
-        * 2 >= 2**n
+        sum(
+            1
+            for coins in product((-1, 1), repeat=n)
+            if sum(k * s for k, s in zip((5, 1, 3, 2), coins, strict=False)) >= 0
+        )
+        * 2
+        >= 2**n
         for n in range(1, 5)
     ]
     steps = {
@@ -230,7 +235,9 @@ def eq_8(*, power: int = 2) -> Verdict:
         "definition": is_identity((x - virtual) ** 2, (before / c) ** power * held**2),
         "Lemma 2": is_nonnegative((before / c) ** 2 * (held + spare) - (before / c) ** 2 * held),
     }
-    return settle(claim_of(eq_8), steps, "an implication; Lemma 2 as printed is refuted, in the mean it needs its repair")
+    return settle(
+        claim_of(eq_8), steps, "an implication; Lemma 2 as printed is refuted, in the mean it needs its repair"
+    )
 
 
 @claim("compskip", "Theorem 1 step 5", assumes=(LEMMA_2,))
@@ -278,7 +285,10 @@ def theorem_1_step_7(*, low: Fraction = Fraction(0)) -> Verdict:
         "in the mean": mean_left <= mean_drop,
     }
     return settle(
-        claim_of(theorem_1_step_7), steps, "E‖∇f(x_t)‖² is meant, here and in the next two displays", status=Status.HOLDS_WITH_ERRATUM
+        claim_of(theorem_1_step_7),
+        steps,
+        "E‖∇f(x_t)‖² is meant, here and in the next two displays",
+        status=Status.HOLDS_WITH_ERRATUM,
     )
 
 
@@ -293,7 +303,9 @@ def theorem_1_step_8(*, two: int = 2) -> Verdict:
     u = sp.Symbol("u", nonnegative=True)
     allowed = c / (two * L * (1 + u))
     steps = {
-        "leaves a quarter": is_nonnegative((eta / (2 * c) - L * eta**2 / (2 * c**2) - eta / (4 * c)).subs(eta, allowed)),
+        "leaves a quarter": is_nonnegative(
+            (eta / (2 * c) - L * eta**2 / (2 * c**2) - eta / (4 * c)).subs(eta, allowed)
+        ),
         "η* ≤ η_t": is_nonnegative(((before + lag) - before) / (4 * c) * square),
     }
     return settle(claim_of(theorem_1_step_8), steps, "up to E on the left", status=Status.HOLDS_WITH_ERRATUM)
@@ -309,9 +321,16 @@ def theorem_1_step_9(*, four: int = 4) -> Verdict:
     """
     least = sp.Symbol("eta_least", positive=True)
     chain = four * c / least * (drop + NOISE + DELAY)
-    printed = 4 * c / least * drop + 2 * L * eta**2 * sigma2 / (least * c * M) + 4 * eta * before**2 * G2 * L**2 * U / (least * c**2)
+    printed = (
+        4 * c / least * drop
+        + 2 * L * eta**2 * sigma2 / (least * c * M)
+        + 4 * eta * before**2 * G2 * L**2 * U / (least * c**2)
+    )
     return settle(
-        claim_of(theorem_1_step_9), {"times": is_identity(chain, printed)}, "up to E on the left", status=Status.HOLDS_WITH_ERRATUM
+        claim_of(theorem_1_step_9),
+        {"times": is_identity(chain, printed)},
+        "up to E on the left",
+        status=Status.HOLDS_WITH_ERRATUM,
     )
 
 

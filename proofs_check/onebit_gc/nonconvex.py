@@ -594,7 +594,8 @@ def eq_55(*, offset: int = 2) -> Verdict:
     steps = {
         "n = 1": offset >= 1 and sp.log(n).subs(n, 1) == 0 and sp.sqrt(n).subs(n, 1) == 1,
         # √(n+1) − √n = 1/(√(n+1) + √n) ≤ 1/√(n+1)
-        "roots, n to n + 1": is_identity(b - a, (b**2 - a**2) / (a + b)) and is_nonnegative_form(1 / b - 1 / (a + b), a / (b * (a + b))),
+        "roots, n to n + 1": is_identity(b - a, (b**2 - a**2) / (a + b))
+        and is_nonnegative_form(1 / b - 1 / (a + b), a / (b * (a + b))),
         # 1/(n+1) ≤ ln(n+1) − ln n
         "logarithm, n to n + 1": rises_from_zero(sp.log(1 + x) - x / (1 + x), x)
         and is_identity(sp.diff(sp.log(1 + x) - x / (1 + x), x), x / (1 + x) ** 2),

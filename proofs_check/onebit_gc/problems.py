@@ -130,9 +130,7 @@ def eq_30(*, rise: int = 100) -> Verdict:
             sp.diff(along, t).subs(t, 1 + u) - u, 400 + 1201 * u + 1200 * u**2 + 400 * u**3
         ),
         "(20) asks 100t² + 1 ≤ S": is_identity(remainder, (100 * t**2 + 1) * t**2),
-        "false at t = 1 + S": is_nonnegative_form(
-            (remainder / t**2).subs(t, 1 + S) - S, 101 + 199 * S + 100 * S**2
-        ),
+        "false at t = 1 + S": is_nonnegative_form((remainder / t**2).subs(t, 1 + S) - S, 101 + 199 * S + 100 * S**2),
         "not convex": sp.diff(term, x1, 2).subs({x1: 0, x2: 1}) == -398,
         "0 at 1 alone": sp.solve([sp.diff(term, x1), sp.diff(term, x2)], [x1, x2], dict=True) == [{x1: 1, x2: 1}],
         "as our problem has it: 100 + 100 + 1": ours.loss(at).tolist() == [201.0],

@@ -13,8 +13,8 @@ from proofs_check.onebit_gc.notation import (
     ON_ONE_WORKER,
     any_size,
     exact_kappa,
-    is_nonnegative_form,
     inner_product_is_bounded,
+    is_nonnegative_form,
     kappa,
     masses,
     moments_by_patterns,
@@ -343,7 +343,7 @@ def lemma_2_any_placement(*, excess: int = 1) -> Verdict:
         "ratio of the brackets": is_identity(P**2 / d / bracket, W * P / ((P - 1) * d + W)),
         "its limit for many parts": sp.limit(W * P / ((P - 1) * d + W), P, sp.oo) == W / d,
         "Fig. 2's sizes, n = 100, m = 1000, d = 20, D = 100, p = 0.1: three times (13)": design / paper
-        == Fraction(1,1),
+        == Fraction(1, 1),
     }
     return settle(
         claim_of(lemma_2_any_placement),

@@ -2,7 +2,6 @@
 
 from fractions import Fraction
 
-import numpy as np
 import sympy as sp
 
 from proofs_check.quantimed.notation import SWAP
@@ -70,8 +69,7 @@ def assumption_1_repaired(*, sign: int = 1) -> Verdict:
     steps = {
         # each pair gives w_ij (x_i² + x_j²)/2 + w_ij x_i x_j from both sides: rows sum to 1
         "one pair, whatever the number of workers": all(
-            is_identity(w * (i + turn * j) ** 2 / 2, w * i**2 / 2 + w * j**2 / 2 + turn * w * i * j)
-            for turn in (1, -1)
+            is_identity(w * (i + turn * j) ** 2 / 2, w * i**2 / 2 + w * j**2 / 2 + turn * w * i * j) for turn in (1, -1)
         ),
         "λ ≥ −1": form(sign),
         "λ ≤ 1": form(-sign),

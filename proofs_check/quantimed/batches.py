@@ -79,9 +79,7 @@ def empty_batch(*, chance: Fraction = Fraction(1, 2)) -> Verdict:
     prob, inverse, _ = bounds.batches_of_uniform_speed(SLOWEST, FASTEST, 1 / 50, SAMPLES)
     steps = {
         "mean": is_identity(mean(drawn, moments), rho * g),
-        "variance": is_identity(
-            mean(drawn**2, moments) - mean(drawn, moments) ** 2, rho * v + rho * (1 - rho) * g**2
-        ),
+        "variance": is_identity(mean(drawn**2, moments) - mean(drawn, moments) ** 2, rho * v + rho * (1 - rho) * g**2),
         "limit of unlike workers": sp.solve((x - 1) + second * (x + 1), x) == [sp.Rational(1, 3)],
         "optimum": sp.solve((x - 1) + (x + 1), x) == [0],
         # T_d = b/E V at b = 1: V T_d uniform on (1/5, 9/5), one sample or none
@@ -238,7 +236,8 @@ def remark_1_repaired(*, round_up: int = 2) -> Verdict:
     steps = {
         "⌊x⌋ ≥ x/2": is_nonnegative(round_up * whole - (whole + part)),
         "1/min{k, m}": is_nonnegative((a + b) - a) and is_nonnegative((a + b) - b),
-        "three times": is_nonnegative(3 * (a + d) - (2 * (a + d) + a)) and is_nonnegative(3 * (a + d) - (2 * a + a + d)),
+        "three times": is_nonnegative(3 * (a + d) - (2 * (a + d) + a))
+        and is_nonnegative(3 * (a + d) - (2 * a + a + d)),
         "exactly, for U(1, 3)": (prob, inverse) == (1.0, 0.75),
         "at the ends": is_identity(round_up / sp.Integer(2), sp.Integer(1)),
     }

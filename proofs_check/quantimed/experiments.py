@@ -30,9 +30,7 @@ def number_16_bit_precision(*, float_bits: int = 16) -> Verdict:
     whole = Links(setting, mixing, float_bits=float_bits).message_s
     parts = Links(setting, mixing, lattice.quantizer(np.array([4, 8])), float_bits).message_s
     steps = {"T_c": whole.tolist() == [3.0, 3.0], "4 and 8 bits": parts.tolist() == [0.75, 1.5]}
-    return settle(
-        claim_of(number_16_bit_precision), steps, "a definition", status=Status.HOLDS, grade=Grade.ENUMERATED
-    )
+    return settle(claim_of(number_16_bit_precision), steps, "a definition", status=Status.HOLDS, grade=Grade.ENUMERATED)
 
 
 @claim("quantimed", "Number 1024")

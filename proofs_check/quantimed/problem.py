@@ -37,9 +37,7 @@ def eq_1(*, slope: int = 1) -> Verdict:
         # ℓ'' = (1 + x²)^(−3/2) = 8/(r + 1/r)³ ≤ 1, for r + 1/r ≥ 2
         "1-smooth": is_identity(r + 1 / r - 2, (r - 1) ** 2 / r),
     }
-    return settle(
-        claim_of(eq_1), steps, "min is inf until strong convexity comes in", status=Status.HOLDS_WITH_ERRATUM
-    )
+    return settle(claim_of(eq_1), steps, "min is inf until strong convexity comes in", status=Status.HOLDS_WITH_ERRATUM)
 
 
 @claim("quantimed", "Eq. 2", eq=2)
@@ -115,11 +113,7 @@ def assumption_3(*, mean_of: int = 2) -> Verdict:
     half = sp.Rational(1, 2)
     aa, bb, ab, k2 = sp.symbols("aa bb ab K2", real=True)
     square = (aa + 2 * ab + bb) / sp.Integer(mean_of) ** 2
-    steps = {
-        "their mean": combines(
-            k2 - square, {k2 - aa: half, k2 - bb: half, aa - 2 * ab + bb: sp.Rational(1, 4)}
-        )
-    }
+    steps = {"their mean": combines(k2 - square, {k2 - aa: half, k2 - bb: half, aa - 2 * ab + bb: sp.Rational(1, 4)})}
     return settle(claim_of(assumption_3), steps, "the hat on ℓ has no meaning here")
 
 

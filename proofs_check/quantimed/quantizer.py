@@ -70,9 +70,7 @@ def assumption_2(*, least: int = 7) -> Verdict:
         and is_nonnegative(shrunk * below + eps * less / 2),
         "from 0": is_nonnegative(limit),
         "the error that is left": is_identity(10 - limit, least / (1 + 2 * alpha)),
-        "more than 7/3 for α ≤ 1": is_nonnegative(
-            (10 - limit).subs(alpha, 1 / (1 + less)) - sp.Rational(7, 3)
-        ),
+        "more than 7/3 for α ≤ 1": is_nonnegative((10 - limit).subs(alpha, 1 / (1 + less)) - sp.Rational(7, 3)),
     }
     return settle(
         claim_of(assumption_2),

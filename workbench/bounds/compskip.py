@@ -259,7 +259,7 @@ def _kept(contraction: npt.ArrayLike) -> FloatArray:
     deltas = np.atleast_1d(np.asarray(contraction, float))
     if not np.all((deltas > 0) & (deltas <= 1)):
         raise InputError(f"contraction is {deltas.min()} to {deltas.max()}: it must be above 0 and at most 1")
-    return np.sqrt(1 - deltas)
+    return np.asarray(np.sqrt(1 - deltas))
 
 
 def _small_step(reg: Regularity, step_size: float) -> float:
