@@ -165,6 +165,7 @@ def _configuration(raw: dict[str, Any], cell: str, folder: Path) -> Configuratio
     except msgspec.ValidationError as error:
         raise InputError(f"{error}") from None
     named = str(table.scheme.pop("name", None) or table.scheme.get("kind", ""))
+    plain = deepcopy(msgspec.to_builtins(table))  # where a file lies does not determine the result
     determined_by = {"workbench": __version__, "numpy": np.__version__, "scipy": scipy.__version__}
     determined_by |= catalogue.packages_behind(_texts(raw))
     for where, found, known in (
@@ -173,7 +174,7 @@ def _configuration(raw: dict[str, Any], cell: str, folder: Path) -> Configuratio
         ("scheme", catalogue.schemes(), ("setting",)),
     ):
         determined_by |= _check_part(getattr(table, where), where, found, known, folder)
-    written = json.dumps([msgspec.to_builtins(table), determined_by], sort_keys=True)
+    written = json.dumps([plain, determined_by], sort_keys=True)
     key = hashlib.sha256(written.encode()).hexdigest()[:KEY_LENGTH]
     readable = re.sub(r"[^A-Za-z0-9._=+-]+", "_", named)[:60]
     return Configuration(table, named + cell, f"{readable}-{key}", determined_by)
@@ -192,7 +193,7 @@ def _check_part(
     determined_by = {}
     for name, annotation in get_type_hints(module.build).items():
         if annotation in (Path, Path | None) and name in part:
-            path = folder / str(part[name])
+            path = (folder / str(part[name])).resolve()  # processes may stand elsewhere
             part[name] = str(path)
             determined_by[f"{where} {name}"] = _checksum(path)
     return determined_by
