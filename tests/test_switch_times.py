@@ -4,7 +4,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scipy.integrate import solve_ivp
 from scipy.optimize import brentq
@@ -187,6 +187,9 @@ def test_the_curve_solves_the_differential_equation(policy) -> None:  # type: ig
 
 
 @given(instances())
+@example(
+    (np.array([1.0, 0.4, 0.2, 0.1, 0.04, 0.0]), np.array([1.0, 1.0, 1.01, 2.01, 3.01, 3.01]), 7.0)
+)  # three in a point
 @settings(max_examples=60, deadline=None)
 def test_seconds_undo_error(instance: tuple[FloatArray, FloatArray, float]) -> None:
     floor, waits, gap = instance

@@ -230,11 +230,18 @@ def _excess(floor: FloatArray, mean_wait: FloatArray, now: int | IntArray, later
 def _policy(
     used: IntArray, excess: FloatArray, floor: FloatArray, mean_wait: FloatArray, decay: float, gap: float
 ) -> WaitPolicy:
-    """Follow the counts used (K,), each until e is `excess` (K-1,) above its floor."""
+    """Follow the counts used (K,), each until e is `excess` (K-1,) above its floor.
+
+    A count between two hand-overs that rounding cannot tell apart is left out.
+    """
     own, mean = floor[used], mean_wait[used]  # (K,)
     start_error = np.append(gap, own[:-1] + excess)  # (K,)
     lasts = mean[:-1] / decay * np.log((start_error[:-1] - own[:-1]) / excess)  # eq. 26, (K-1,)
-    return WaitPolicy(used + 1, np.append(0.0, np.cumsum(lasts)), start_error, own, mean, decay)
+    start_s = np.append(0.0, np.cumsum(lasts))  # (K,)
+    kept = np.append(np.diff(start_s) > 0, True)  # (K,)
+    start_error = start_error[kept]
+    start_error[0] = gap
+    return WaitPolicy(used[kept] + 1, start_s[kept], start_error, own[kept], mean[kept], decay)
 
 
 def _checked(floor: FloatArray, mean_wait: FloatArray, decay: float, gap: float) -> tuple[FloatArray, FloatArray]:
