@@ -184,8 +184,8 @@ def test_mean_waits_of_exponential_workers() -> None:
 def test_units_of_time_and_error_do_not_matter() -> None:
     floors, waits = np.array([1.0, 0.5, 1 / 3]), np.array([1.0, 1.7, 2.9])
     for function, own in ((bounds.theorem_1, ()), (bounds.theorem_1_repaired, (np.array([0.6, 3.0]),))):
-        plain = function(floors, waits, *own, decay=0.4, gap=20.0).value  # type: ignore[operator]
-        scaled = function(7 * floors, 3 * waits, *(7 * each for each in own), decay=0.4, gap=140.0).value  # type: ignore[operator]
+        plain = function(floors, waits, *own, decay=0.4, gap=20.0).value
+        scaled = function(7 * floors, 3 * waits, *(7 * each for each in own), decay=0.4, gap=140.0).value
         np.testing.assert_allclose(scaled, 3 * plain, rtol=1e-12)
 
 

@@ -5,10 +5,10 @@ import tomllib
 from collections.abc import Callable
 from fractions import Fraction
 from itertools import product
+from math import prod
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
 from proofs_check.fastest_k import renewal
@@ -34,7 +34,7 @@ def found() -> dict[str, Callable[..., Verdict]]:
 CHECKS = found()
 SPOILED: list[tuple[str, dict[str, Any], str]] = [
     ("eq_2", {"normaliser": 2}, "1/m"),
-    ("eq_4", {"descends": True}, "climbs"),
+    ("eq_4", {"descends": True}, "-3"),
     ("eq_5", {"shift": 0}, "two parts"),
     ("eq_5", {"shift": 2}, "variance"),
     ("section_i_batch_equivalence", {"part_size": 4}, "variance 1"),
@@ -63,7 +63,7 @@ SPOILED: list[tuple[str, dict[str, Any], str]] = [
     ("eq_16", {"factor": 1}, "substitution"),
     ("eq_16_repaired", {"printed": 1}, "half"),
     ("eq_16_repaired", {"reach": 1}, "u^2"),
-    ("lemma_1", {"slack_inverse": 100}, "3/100"),
+    ("lemma_1", {"slack_inverse": 100}, "700/23763"),
     ("lemma_1", {"slack_inverse": 1}, "initial error"),
     ("lemma_1_repaired", {"above": -1}, "larger bound"),
     ("lemma_1_in_the_mean", {"late": 0}, "below"),
@@ -138,7 +138,7 @@ def test_rounds_are_counted_as_in_a_plain_enumeration() -> None:
     law = {Fraction(1, 2): Fraction(1, 3), Fraction(1): Fraction(2, 3)}
     time, by_hand = Fraction(2), dict.fromkeys(range(5), Fraction(0))
     for path in product(law, repeat=5):
-        weight = Fraction(np.prod([law[length] for length in path]))
+        weight = prod((law[length] for length in path), start=Fraction(1))
         by_hand[sum(sum(path[: z + 1]) <= time for z in range(5))] += weight
     assert renewal.rounds_done(law, time) == {count: prob for count, prob in by_hand.items() if prob}
 

@@ -58,6 +58,7 @@ SPOILED = [
     ("lemma_2_any_placement", {"excess": 0}),
     ("lemma_2_repaired", {"power": 1}),
     ("lemma_2_random_placement", {"most": 2}),
+    ("lemma_2_by_chance", {"pairs": 1}),
     ("lemma_3", {"constant": 1}),
     ("theorem_1", {"constant": 2}),
     ("theorem_1", {"constant": 5}),

@@ -318,7 +318,8 @@ def eq_15(*, y_power: int = 0) -> Verdict:
         "the printed right side is at most -1": follows(
             width ** (2 * y_power) - (rounds + 2) <= -(width ** (2 * y_power)), rounds > 0, width > 0
         ),
-        "the one that is meant claims 22/25 where 1/2 is true": 1 - (2 + one) / y**2 > inside,
+        "the one that is meant claims 22/25": 1 - (2 + one) / y**2 == Fraction(22, 25),
+        "where 1/2 is true": inside == HALF,
     }
     return settle(
         claim_of(eq_15),
@@ -410,7 +411,7 @@ def lemma_1(*, slack_inverse: int = 10) -> Verdict:
     (a) The example of `proposition_1`: from j = 4 on the error is above the floor, (6) never is: it fails with
     probability P(J(t) ≥ 4), which tends to 1, for every ε. (b) Two workers, X = 101/100 with probability 3/4, else
     99/100, k = 1, t = μ_1, ε = 1/10: with probability 9/16 no round is done, the error is the initial one and above
-    (6); the clause allows less than 3/100. (c) From w_0 = w*, one round, any ε: rounds make it worse, and the error
+    (6); the clause allows 700/23763 < 3/100. (c) From w_0 = w*, one round, any ε: rounds make it worse, and the error
     η²v/2 after J = 1 exceeds (ηv/2)(1 − (1 − η)^{1−ε}), t = μ.
 
     Parameters
@@ -427,7 +428,7 @@ def lemma_1(*, slack_inverse: int = 10) -> Verdict:
     steps = {
         "(a) Proposition 1 fails for all late rounds": proposition_1().status is Status.REFUTED,
         "(b) no round by the mean, 9/16": none == Fraction(9, 16),
-        "(b) the clause allows less than 3/100": allowed < Fraction(3, 100),
+        "(b) the clause allows 700/23763": allowed == Fraction(700, 23763),
         "(b) and (6) is below the initial error": keep ** (slack_inverse - 1) < 1,
         "(c) 1 - keep^(1-eps) < 1 - keep = eta": keep ** (slack_inverse - 1) > keep**slack_inverse,
     }

@@ -192,8 +192,8 @@ def eq_25(*, at_least: bool = False) -> Verdict:
     return settle(
         claim_of(eq_25),
         {
-            "(25) holds at t = 0": holds,
-            "(23) does not": faster[0] < faster[1],
+            "(25) holds at t = 0, as 1 <= 4": holds and right == 4,
+            "(23) does not: 5/2 against 4": faster == (Fraction(5, 2), 4),
             "the corrected sign": eq_25_repaired().status is Status.PROVED,
         },
         "the inequality points the wrong way; the equality, which (26) uses, is right",

@@ -542,7 +542,9 @@ def eq_52(*, half: int = 2) -> Verdict:
     step = (1 - sp.sqrt(1 - 4 * S * h)) / (2 * S)
     steps = {
         "identity": is_identity(step - step**2 * S, h),
-        "h_0 > 0": is_nonnegative((gamma - gamma**2 * S).subs(gamma, 1 / (half * S * (1 + u)))),
+        "h_0 > 0": is_nonnegative_form(
+            (gamma - gamma**2 * S).subs(gamma, 1 / (half * S * (1 + u))), (1 + 2 * u) / (4 * S * (1 + u) ** 2)
+        ),
         "real: 1 − 4S h_0 is a square": is_identity(1 - 4 * S * (gamma - gamma**2 * S), (1 - half * S * gamma) ** 2),
     }
     return settle(claim_of(eq_52), steps, "(24) solves it")
@@ -571,7 +573,9 @@ def eq_54(*, outer: int = 2) -> Verdict:
     derived = (delta + A * (gamma**2 * (2 + log) - fewer)) / (first * (1 + square_root + more))
     printed = delta / (first * (1 + square_root)) + gamma**outer * (2 + log) / (first * (1 + square_root)) * A
     steps = {
-        "the least is below any weighted mean": is_nonnegative(excess),
+        "the least is below any weighted mean": is_nonnegative_form(
+            excess, (weight * e1 + other * e2) / (weight + other)
+        ),
         "(53)": eq_53().status is Status.PROVED,
         "(55)": eq_55().status is Status.PROVED,
         "(56)": eq_56().status is Status.HOLDS_WITH_ERRATUM,

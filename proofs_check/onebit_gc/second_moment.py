@@ -432,3 +432,46 @@ def lemma_2_random_placement(*, most: int = 4) -> Verdict:
     return settle(
         claim_of(lemma_2_random_placement), steps, "pair-wise balance holds in the mean over random placements"
     )
+
+
+@claim("onebit_gc", "Lemma 2 by chance", assumes=(INDEPENDENT, BOUNDED))
+def lemma_2_by_chance(*, pairs: int = 2) -> Verdict:
+    r"""Prove that a random placement of Fig. 2's sizes exceeds (13) by less than 0.3%, with chance 100/101 at least.
+
+    Overlaps of different pairs of parts are uncorrelated (given S_j, the law of o_jk does not depend on S_j). Hence the
+    worst case has the mean (13) and the variance (κC)² 2P(P − 1) Var(o)/d⁴; Cantelli's inequality at ten deviations.
+
+    Parameters
+    ----------
+    pairs : the multiple of P(P − 1) in the variance
+    """
+    n, d = sp.symbols("W d", positive=True)
+    mean_overlap = d**2 / n
+    falling = (d * (d - 1)) ** 2 / (n * (n - 1))  # E o(o − 1): ordered pairs of workers that hold both parts
+    variance = d**2 * (n - d) ** 2 / (n**2 * (n - 1))
+    small = {n: 3, d: 2}  # three parts, 27 placements
+    sets = list(combinations(range(3), 2))
+    spreads = [
+        sum((Fraction(len(set(a) & set(b)), 4) for a in three for b in three if a is not b), Fraction(0))
+        for three in product(*([frozenset(s) for s in sets] for _ in range(3)))
+    ]
+    centre = sum(spreads, Fraction(0)) / len(spreads)
+    counted = sum(((x - centre) ** 2 for x in spreads), Fraction(0)) / len(spreads)
+    spread = Fraction(str(variance.subs({n: 100, d: 20}))) * pairs * 1000 * 999 / 20**4
+    k = exact_kappa(100, Fraction(1, 10))
+    printed = 1000**2 + k * (Fraction(1000**2 - 1000, 100) + Fraction(1000, 20))
+    steps = {
+        "Var o": is_identity(falling + mean_overlap - mean_overlap**2, variance),
+        "in the mean (13)": lemma_2_random_placement().status is Status.PROVED,
+        "all placements of three parts on three workers": centre == 3 * 2 * Fraction(1, 3)
+        and counted == pairs * 3 * 2 * Fraction(str(variance.subs(small))) / 2**4,
+        # (0.3% of the bound)² ≥ 100 variances
+        "ten standard deviations are less than 0.3%": (Fraction(3, 1000) * printed) ** 2 > 100 * k**2 * spread,
+        "but more than 0.29%": (Fraction(29, 10000) * printed) ** 2 < 100 * k**2 * spread,
+    }
+    return settle(
+        claim_of(lemma_2_by_chance),
+        steps,
+        "(13) is the mean over random placements, and the standard deviation is 0.03% of it",
+        evidence={"relative_standard_deviation": float(k**2 * spread / printed**2) ** 0.5},
+    )
