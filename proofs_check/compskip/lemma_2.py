@@ -236,7 +236,7 @@ def eq_21(*, two: int = 2) -> Verdict:
 
 @claim("compskip", "Lemma 2")
 def lemma_2(*, big: Fraction = Fraction(32), half: Fraction = Fraction(1, 2)) -> Verdict:
-    r"""Refute Lemma 2: surely no U exists, the printed U is exceeded for every δ, and no U serves all T at Theorem 1's γ.
+    r"""Refute Lemma 2: surely no U exists, the printed one is exceeded for every δ, none serves all T at Theorem 1's γ.
 
     One worker, no masks, no skips, one coordinate; then ẽ_1 + e_1 = g − c sign(g).
     (a) g = ±2^k with probability 7/16·8^(−k) each, σ² = 7/4, ω = 0, c = 1: (2^k − 1)² passes every bound.

@@ -1,4 +1,4 @@
-"""Lemma 2, the server's error: the displays from (22) to (26) and between them, each as the implication it is printed as."""
+"""Lemma 2, the server's error: the displays from (22) to (26) and between them, each as the implication printed."""
 
 from fractions import Fraction
 
@@ -216,7 +216,7 @@ def lemma_2_step_5(*, four: int = 4) -> Verdict:
 
 @claim("compskip", "Lemma 2 step 6")
 def lemma_2_step_6(*, half: int = 2) -> Verdict:
-    """Prove (1 − δ̃)(1 + λ) = 1 − δ̃/2 and 1 + 1/λ = (2 − δ̃)/δ̃ for λ = δ̃/(2(1 − δ̃)); printed run together as one equality.
+    """Prove (1 − δ̃)(1 + λ) = 1 − δ̃/2 and 1 + 1/λ = (2 − δ̃)/δ̃ for λ = δ̃/(2(1 − δ̃)); printed as one equality.
 
     Parameters
     ----------

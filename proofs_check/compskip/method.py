@@ -65,7 +65,7 @@ def algorithm_1(*, own: bool = False, decay: Fraction = Fraction(1, 2), answered
 
 @claim("compskip", "Algorithm 1 line 15")
 def algorithm_1_line_15(*, skip_tenths: int = 3) -> Verdict:
-    """Show that line 15 divides by |S_t| = 0 in 26.7 of the experiment's 122310 rounds on average, 3424 at skips of 0.6.
+    """Show that line 15 divides by |S_t| = 0 in 26.7 of the experiment's 122310 rounds on average, 3424 at skips 0.6.
 
     Parameters
     ----------
@@ -246,7 +246,7 @@ def _setting() -> Setting:
 
 
 def _scripted(patterns: Sequence[Pattern]) -> Any:
-    """Return a noise that draws what `patterns` say, one run each: 0 where something is kept or sent is drawn above ½."""
+    """Return a noise that draws what `patterns` say, one run each: what is kept or sent is drawn above ½."""
     flags = np.array(patterns, float).reshape(len(patterns), 6)
     keep, send = 0.75 - 0.5 * flags, 0.25 + 0.5 * flags  # kept below β; sent from the skip probability on
 

@@ -31,9 +31,11 @@ def theorem_1(*, always: int = 1, up: Fraction = Fraction(1, 4)) -> Verdict:
     r"""Refute Theorem 1: it allows a server that always skips, and signs whose votes are biased.
 
     (a) serverSkip_t = true for all t, which the paper allows: Δ̃ = 0, x_t = x_0 and ‖∇f(x_t)‖ = ‖∇f(x_0)‖ ≠ 0 for all t,
-    T and η. Assumptions 1-4 hold (f(x) = x²/2, x_0 = 1, no noise, L = ω = 1), and |H_t| = (1 − γ^t)/(1 − γ) is bounded for γ < 1.
-    (b) No skips, no masks: one worker, γ = 0 (signSGD, "covered"), f with slope 1/2 from x_0 − 1 on, ≥ 0 and smooth, and
-    noise −1 with probability 3/4, 3 with 1/4. Then sign(g) = sign(noise) wherever x is, x rises with probability 3/4, so P(x_t ≥ x_0) ≥ 1/2
+    T and η. Assumptions 1-4 hold (f(x) = x²/2, x_0 = 1, no noise, L = ω = 1), and
+    |H_t| = (1 − γ^t)/(1 − γ) is bounded for γ < 1.
+    (b) No skips, no masks: one worker, γ = 0 (signSGD, "covered"), f with slope 1/2 from x_0 − 1 on, ≥ 0 and smooth,
+    and noise −1 with probability 3/4, 3 with 1/4. Then sign(g) = sign(noise) wherever x is, x rises with probability
+    3/4, so P(x_t ≥ x_0) ≥ 1/2
     for all steps η_t ≥ 0, and E‖∇f(x_t)‖² ≥ 1/8.
 
     Parameters
@@ -74,7 +76,8 @@ def theorem_1(*, always: int = 1, up: Fraction = Fraction(1, 4)) -> Verdict:
     return settle(
         claim_of(theorem_1),
         steps,
-        "no step sizes help if nothing is ever answered, or if γ = 0 and the noise is skewed; whether it is true for coins "
+        "no step sizes help if nothing is ever answered, or if γ = 0 and the noise is skewed; whether it is true for "
+        "coins "
         "and γ = 1 − 1/(T+1) the proof does not show (step 14)",
         status=Status.REFUTED,
         evidence={"least_grad_sq_a": 1.0, "least_grad_sq_b": 0.125},

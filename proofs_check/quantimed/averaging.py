@@ -109,7 +109,7 @@ def spectral_gap(*, gap: float = 2.0) -> Verdict:
 
 @claim("quantimed", "Laplacian weights")
 def laplacian_weights(*, divisor: Fraction = Fraction(5, 2)) -> Verdict:
-    """Refute that W = I − L/κ with κ > λ_max(L)/2 meets Assumption 1: on a star of four w_ii = 1 − 3/κ = −1/5 at κ = 5/2.
+    """Refute that W = I − L/κ with κ > λ_max(L)/2 meets Assumption 1: on a star of four w_ii = 1 − 3/κ = −1/5, κ = 5/2.
 
     A star of W has λ_max = W and a degree W − 1: every κ in (W/2, W − 1) fails, so for W > 2.
 

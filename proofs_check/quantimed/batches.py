@@ -127,7 +127,7 @@ def batch_size(*, speed: Fraction = Fraction(3, 2)) -> Verdict:
 def deadline(*, low: int = SLOWEST) -> Verdict:
     r"""Show that T_d = b E[1/V] (Section 3) and T_d = b/E V (Section 5) differ: by 5 ln 9/8 = 1.3733 for U(10, 90).
 
-    E V E[1/V] ≥ 1, from V + c²/V ≥ 2c at c = E V. So E|S| = b takes Section 5's, while b_eff = b in (9) takes Section 3's.
+    E V E[1/V] ≥ 1, from V + c²/V ≥ 2c at c = E V. So E|S| = b takes Section 5's, b_eff = b in (9) Section 3's.
 
     Parameters
     ----------

@@ -194,7 +194,7 @@ def local_gradients_repaired(*, less: int = 1) -> Verdict:
     return settle(
         claim_of(local_gradients_repaired),
         steps,
-        "γ²/m stands for the disagreement ζ² on average over data that the iterates have not seen; the theorems need ζ²",
+        "γ²/m stands for the disagreement ζ² on average over data the iterates have not seen; the theorems need ζ²",
     )
 
 

@@ -82,7 +82,7 @@ def assumption_2(*, least: int = 7) -> Verdict:
 
 @claim("quantimed", "Assumption 2 repaired")
 def assumption_2_repaired(*, quarter: int = 4) -> Verdict:
-    """Prove that (7) is unbiased with σ² = Dη²/4 for vectors inside its range, which is what the proofs need of the models.
+    """Prove that (7) is unbiased with σ² = Dη²/4 for vectors inside its range, as the proofs need.
 
     Coordinate by coordinate from Eq. 7; the theorems hold as long as all models stay inside.
 

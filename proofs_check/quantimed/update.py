@@ -144,7 +144,7 @@ def q_dsgd_(*, rounds: int = 3) -> Verdict:
 
 @claim("quantimed", "Asynchronous DSGD")
 def asynchronous_dsgd_(*, travel_s: float = 3.0) -> Verdict:
-    r"""Show that what is said of Asynchronous DSGD does not fix its speed: may a worker compute while its model travels?
+    r"""Show that what is said of Asynchronous DSGD does not fix its speed: may it compute while its model travels?
 
     Gradients of 1 s and messages of T_c = 3 s: 13 s hold 13 gradients a worker if it may, and 4 if it may not.
 
