@@ -1,4 +1,4 @@
-"""The ledger: every numbered claim of every paper, and what became of it."""
+"""The ledger: every numbered claim of a paper, and what became of it; one file a paper in `ledger/`."""
 
 import tomllib
 from collections.abc import Mapping
@@ -48,16 +48,16 @@ class _Ledger(Struct, forbid_unknown_fields=True):
 
 @cache
 def ledger() -> Mapping[str, Row]:
-    """Return the rows by key, in the papers' order.
+    """Return the rows by key, paper by paper, in the papers' order.
 
     Raises
     ------
     ValueError : two rows of one key
     """
-    content = tomllib.loads((resources.files("proofs_check") / "ledger.toml").read_text(encoding="utf-8"))
     rows: dict[str, Row] = {}
-    for row in msgspec.convert(content, _Ledger).claim:
-        if row.key in rows:
-            raise ValueError(f"two rows of {row.key} in ledger.toml")
-        rows[row.key] = row
+    for file in sorted((resources.files("proofs_check") / "ledger").iterdir(), key=lambda file: file.name):
+        for row in msgspec.convert(tomllib.loads(file.read_text(encoding="utf-8")), _Ledger).claim:
+            if row.key in rows:
+                raise ValueError(f"two rows of {row.key} in the ledger")
+            rows[row.key] = row
     return rows

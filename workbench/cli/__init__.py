@@ -20,6 +20,7 @@ COMMANDS = {
     "report": "Write the whole story of one log as a self-contained HTML page.",
     "measure": "Record a response-time log from real worker processes on this machine.",
     "placements": "List who can hold which parts, or build one placement and print its certificate.",
+    "check": "Run the checks of the papers' claims against the ledger.",
     "bounds": "List the papers' convergence bounds, or evaluate one.",
     "figures": "Draw the papers' figures.",
     "data": "List and fetch the real data sets.",
