@@ -55,8 +55,8 @@ def test_proposition_1_bounds_the_exact_error_of_fixed_parts(
 def test_proposition_1_is_its_recursion_and_the_sharper_one_lies_below() -> None:
     keep, noise = 1 - 1e-3, 2.0 * 1e-6 * 10 / (2 * 20)
     error, sharper, curvature = 100.0, 100.0, 2.0 * (1 + 3.0 / 20)
-    value = bounds.proposition_1(REG, n_iters=np.arange(50), var_growth=3.0, **EXAMPLE).value  # type: ignore[arg-type]
-    recursion = bounds.proposition_1_recursion(REG, n_iters=np.arange(50), var_growth=3.0, **EXAMPLE).value  # type: ignore[arg-type]
+    value = bounds.proposition_1(REG, n_iters=np.arange(50), var_growth=3.0, **EXAMPLE).value
+    recursion = bounds.proposition_1_recursion(REG, n_iters=np.arange(50), var_growth=3.0, **EXAMPLE).value
     for j in range(50):
         assert (value[j], recursion[j]) == (pytest.approx(error, rel=1e-12), pytest.approx(sharper, rel=1e-12))
         error, sharper = keep * error + noise, (1 - 1e-3 * (2 - 1e-3 * curvature)) * sharper + noise
@@ -65,9 +65,9 @@ def test_proposition_1_is_its_recursion_and_the_sharper_one_lies_below() -> None
 
 def test_lemma_1_at_whole_rounds_is_proposition_1() -> None:
     time_s = np.array([0.0, 0.9, 9.0])
-    value = bounds.lemma_1(REG, time_s=time_s, mean_wait=0.9, **EXAMPLE).value  # type: ignore[arg-type]
-    np.testing.assert_allclose(value, bounds.proposition_1(REG, n_iters=[0, 1, 10], **EXAMPLE).value, rtol=1e-13)  # type: ignore[arg-type]
-    slower = bounds.lemma_1(REG, time_s=time_s, mean_wait=0.9, slack=0.1, **EXAMPLE).value  # type: ignore[arg-type]
+    value = bounds.lemma_1(REG, time_s=time_s, mean_wait=0.9, **EXAMPLE).value
+    np.testing.assert_allclose(value, bounds.proposition_1(REG, n_iters=[0, 1, 10], **EXAMPLE).value, rtol=1e-13)
+    slower = bounds.lemma_1(REG, time_s=time_s, mean_wait=0.9, slack=0.1, **EXAMPLE).value
     assert np.all(slower >= value)
     assert np.all(slower[1:] > value[1:])
 

@@ -28,6 +28,8 @@ from workbench.stragglers.profile import estimate_profile
 
 WORKBENCH = Path(sys.executable).parent / "workbench"
 GOOD = "round,worker,response_s\n0,a,1.5\n0,b,2\n1,a,1e3\n1,b,0.25\n"
+BOUND = ("--param", "utility=3", "--param", "grad_bound_sq=1")
+LEMMA_1 = ("--param", "weights=[[1], [1]]", "--param", "variance_factor=[0, 0]", "--param", "grad_bound_sq=1")
 NUMBERS = ("--parts", "4", "--dim", "100", "--budget", "16")
 
 
@@ -251,6 +253,19 @@ OPTIONS: dict[str, tuple[tuple[str, ...], str]] = {
     "an unknown bound": (("bounds", "x/y"), "unknown bound 'x/y': `workbench bounds` lists all"),
     "a bound without parameters": (("bounds", "hetero_gc/lemma_2"), "hetero_gc/lemma_2 needs 'n_parts'"),
     "a parameter that is no number": (("bounds", "hetero_gc/lemma_2", "--param", "utility=x"), "is no number"),
+    "a list where a number is meant": (("bounds", "hetero_gc/lemma_2", *BOUND, "--param", "n_parts=[1]"), "n_parts is"),
+    "a text for a constant": (
+        ("bounds", "hetero_gc/theorem_2", *BOUND, "--param", "n_parts=1", "--param", 'n_iters="x"'),
+        "n_iters is 'x': give a number or a list of numbers",
+    ),
+    "a text for a constant of the loss": (
+        ("bounds", "hetero_gc/theorem_2", "--param", 'strong_convexity="x"'),
+        "strong_convexity is 'x'",
+    ),
+    "lists of unequal lengths": (
+        ("bounds", "hetero_gc/lemma_1", *LEMMA_1, "--param", "straggle_prob=[0.1, 0.1, 0.1]"),
+        "these values do not go together",
+    ),
     "a parameter twice": (
         ("bounds", "hetero_gc/lemma_2", "--param", "utility=1", "--param", "utility=2"),
         "--param utility is given twice",

@@ -209,7 +209,7 @@ def plain_sgd(scheme: DecentralizedSgd, run: int) -> Iterator[tuple[FloatArray, 
             sizes = [min(floor(rule.deadline_s / sample_s[i]), batches.sizes[i]) for i in range(W)]
             computed = [rule.deadline_s] * W
         else:
-            sizes = [rule.batch_size or batches.sizes[i] for i in range(W)]  # type: ignore[attr-defined]
+            sizes = [rule.batch_size or batches.sizes[i] for i in range(W)]
             computed = [sizes[i] * sample_s[i] for i in range(W)]
         chosen = [list(range(size)) for size in sizes] if rule.is_whole else batches.draw(sizes)
         z = x if links.quantizer is None else links.quantizer(np.array(x)[None], rng=quantizer_rng)[0]
@@ -217,7 +217,7 @@ def plain_sgd(scheme: DecentralizedSgd, run: int) -> Iterator[tuple[FloatArray, 
         seconds, bits, new = 0.0, 0, []
         for i in range(W):
             model = (1 - eps + eps * weights[i, i]) * x[i]
-            message_bits = each or int(links.quantizer.message_bits(D)[i])  # type: ignore[union-attr]
+            message_bits = each or int(links.quantizer.message_bits(D)[i])
             for j in range(W):
                 if j != i and weights[i, j] != 0:
                     model = model + eps * weights[i, j] * z[j]

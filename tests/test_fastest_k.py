@@ -1,6 +1,7 @@
 """Fastest-k schemes: exact moments of a round, plain loops over runs and workers, Algorithm 1's counters, schedules."""
 
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import combinations, permutations
 from math import comb
 
@@ -16,7 +17,7 @@ from workbench.core.streams import RunStreams
 from workbench.core.types import FloatArray, Regularity, UniformSource
 from workbench.engine.loop import simulate
 from workbench.problems import least_squares, quadratic
-from workbench.schemes import fastest_k, fastest_k_adaptive, fastest_k_envelope, fastest_k_switching
+from workbench.schemes import fastest_k, fastest_k_adaptive, fastest_k_scheduled
 from workbench.schemes.scheme import Noise, Setting
 from workbench.schemes.step_sizes import ConstantStep, GridStep, InverseTimeStep
 from workbench.schemes.wait_count import fastest
@@ -63,7 +64,7 @@ class FixedTimes:
     st.randoms(use_true_random=False),
 )
 @settings(max_examples=200, deadline=None)
-def test_the_fastest_are_those_a_plain_loop_finds(times: FloatArray, random) -> None:  # type: ignore[no-untyped-def]
+def test_the_fastest_are_those_a_plain_loop_finds(times: FloatArray, random) -> None:
     """Ties, workers that never answer and rounds that nobody answers included."""
     n_wait = np.array([random.randint(1, times.shape[1]) for _ in times])
     heard, last_s = fastest(times, n_wait)
@@ -75,12 +76,14 @@ def test_the_fastest_are_those_a_plain_loop_finds(times: FloatArray, random) -> 
 
 # ---- exact moments of one round --------------------------------------------------------------------------
 
+POLICIES = {"theorem_1": switch_times.theorem_1, "envelope": switch_times.envelope}
+
 
 def first_step(delay: object, n_wait: int, n_runs: int) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Return a round's gradient estimates, part gradients and seconds, from a point away from the optimum."""
-    scheme = fastest_k.build(Setting(PROBLEM, delay), step_size=STEP, n_wait=n_wait)  # type: ignore[arg-type]
+    scheme = fastest_k.build(Setting(PROBLEM, delay), step_size=STEP, n_wait=n_wait)
     x = np.tile([0.7, -0.4, 1.1], (n_runs, 1))
-    after, cost = scheme.step(fastest_k.State(x), 1, Noise(delay, 11, range(n_runs)))  # type: ignore[arg-type]
+    after, cost = scheme.step(fastest_k.State(x), 1, Noise(delay, 11, range(n_runs)))
     return (x - after.x) / STEP.value, PROBLEM.part_grads(x[:1])[0], cost.seconds
 
 
@@ -157,7 +160,7 @@ def plain_round(x: FloatArray, times: FloatArray, k: int) -> tuple[FloatArray, f
     return estimate, max(times[worker] for worker in first) + 2 * VECTOR_BITS * LINK
 
 
-def check_plain(scheme, run: int, path: list[tuple[FloatArray, float, float, int]], n_runs: int) -> None:  # type: ignore[no-untyped-def]
+def check_plain(scheme, run: int, path: list[tuple[FloatArray, float, float, int]], n_runs: int) -> None:
     """Compare iterate, seconds, bits up and the next k of one run among others, round by round."""
     noise, state = Noise(UNLIKE, 5, range(n_runs)), scheme.init(n_runs)
     for iteration, (x, seconds, bits_up, k) in enumerate(path, 1):
@@ -195,7 +198,7 @@ ADAPTIVE = {
 def test_the_adaptive_scheme_is_algorithm_1(options: dict[str, object]) -> None:
     """Written out line by line for one run, with the newest two estimates in the test."""
     n_rounds, grown = 60, []
-    scheme = fastest_k_adaptive.build(Setting(PROBLEM, UNLIKE, LINK), step_size=ConstantStep(0.25), **options)  # type: ignore[arg-type]
+    scheme = fastest_k_adaptive.build(Setting(PROBLEM, UNLIKE, LINK), step_size=ConstantStep(0.25), **options)
     most, step = options.get("most_n_wait", N_WORKERS), options.get("wait_step", 1)
     for run in range(4):
         x, path = PROBLEM.initial(), []
@@ -245,7 +248,7 @@ def schemes_of_all(setting: Setting) -> list[object]:
 @pytest.mark.parametrize("which", [0, 1, 2])
 def test_waiting_for_all_is_gradient_descent(which: int) -> None:
     scheme = schemes_of_all(Setting(PROBLEM, UNLIKE))[which]
-    trajectory = simulate(scheme, n_iters=9, n_runs=2, seed=0, checkpoints=range(10))  # type: ignore[arg-type, var-annotated]
+    trajectory = simulate(scheme, n_iters=9, n_runs=2, seed=0, checkpoints=range(10))
     x, losses = PROBLEM.initial(), []
     for _ in range(10):
         losses.append(PROBLEM.loss(x[None])[0])
@@ -276,8 +279,8 @@ def test_who_never_answers_is_not_waited_for() -> None:
     assert (cost.seconds[0], cost.bits_up[0]) == (pytest.approx(2.0 + 2 * VECTOR_BITS * LINK), 2 * VECTOR_BITS)
     nobody = Setting(PROBLEM, Bernoulli(np.ones(4), 2.0), LINK)
     for scheme in schemes_of_all(nobody):
-        state = scheme.init(2)  # type: ignore[attr-defined]
-        after, cost = scheme.step(state, 1, Noise(nobody.delay, 0, [0, 1]))  # type: ignore[attr-defined]
+        state = scheme.init(2)
+        after, cost = scheme.step(state, 1, Noise(nobody.delay, 0, [0, 1]))
         np.testing.assert_array_equal(after.x, state.x)
         np.testing.assert_array_equal([cost.seconds, cost.bits_up], 0.0)
     adaptive = fastest_k_adaptive.build(nobody, step_size=STEP)
@@ -322,8 +325,9 @@ def test_the_bounds_schedules_are_made_of_the_measured_constants(replacement: bo
         "decay": -np.log(1 - eta * curvature[0]),
         "gap": problem.loss(np.zeros((1, 3)))[0] - problem.regularity.optimal_loss,
     }
-    for module, policy in ((fastest_k_switching, switch_times.theorem_1), (fastest_k_envelope, switch_times.envelope)):
-        schedule = module.build(setting, step_size=ConstantStep(eta), replacement=replacement).schedule
+    for name, policy in POLICIES.items():
+        options = {"policy": name, "replacement": replacement}
+        schedule = fastest_k_scheduled.build(setting, step_size=ConstantStep(eta), **options).schedule
         expected = policy(**constants)
         np.testing.assert_array_equal(schedule.n_wait, expected.n_wait)
         np.testing.assert_allclose(schedule.switch_s, expected.switch_s, rtol=1e-6)
@@ -340,30 +344,30 @@ def test_a_round_of_workers_that_may_never_answer_lasts_until_those_who_do() -> 
     assert abs(waits[0] - seconds * chance) <= stats.norm.isf(FALSE_ALARM / 2) * error
     delay = FixedTimes(np.array([3.0, np.inf, 1.0, 2.0]))
     np.testing.assert_allclose(mean_round_s(Setting(PROBLEM, delay)), [1, 2, 3, 3])
-    scheme = fastest_k_envelope.build(Setting(PROBLEM, delay), step_size=STEP)
+    scheme = fastest_k_scheduled.build(Setting(PROBLEM, delay), step_size=STEP, policy="envelope")
     assert set(scheme.schedule.n_wait) <= {1, 2, 4}  # to wait for 3 or for 4 is the same
 
 
 def test_given_constants_come_before_measured_ones() -> None:
     given_ = {"strong_convexity": 0.5, "smoothness": 8.0, "grad_var": 2.0, "gap": 90.0}
     setting = Setting(replace(PROBLEM, regularity=Regularity()), UNLIKE)
-    for module, policy in ((fastest_k_switching, switch_times.theorem_1), (fastest_k_envelope, switch_times.envelope)):
-        scheme = module.build(setting, step_size=ConstantStep(0.01), **given_)
+    for name, policy in POLICIES.items():
+        scheme = fastest_k_scheduled.build(setting, step_size=ConstantStep(0.01), policy=name, **given_)
         floor = 0.01 * 8.0 * N_WORKERS**2 * 2.0 / (2 * 0.5 * np.arange(1, 5))
         expected = policy(floor, mean_kth(UNLIKE), decay=-np.log(1 - 0.005), gap=90.0)
         np.testing.assert_array_equal(scheme.schedule.n_wait, expected.n_wait)
         np.testing.assert_allclose(scheme.schedule.switch_s, expected.switch_s, rtol=1e-12)
-        assert scheme.name == module.__name__.rsplit(".", 1)[1]
+        assert scheme.name == f"fastest_k_{name}"
         for left_out in given_:
-            rest = {name: value for name, value in given_.items() if name != left_out}
+            rest = {key: value for key, value in given_.items() if key != left_out}
             with pytest.raises(InputError, match=f"claims no {left_out}: give it as a number"):
-                module.build(setting, step_size=ConstantStep(0.01), **rest)
+                fastest_k_scheduled.build(setting, step_size=ConstantStep(0.01), policy=name, **rest)
 
 
 # ---- what is refused -------------------------------------------------------------------------------------
 
 
-def refused(build, complaint: str, setting: Setting | None = None, **options: object) -> None:  # type: ignore[no-untyped-def]
+def refused(build, complaint: str, setting: Setting | None = None, **options: object) -> None:
     with pytest.raises(InputError, match=complaint) as caught:
         build(Setting(PROBLEM, UNLIKE) if setting is None else setting, **{"step_size": STEP} | options)
     assert "\n" not in str(caught.value)
@@ -379,13 +383,16 @@ def test_bad_parameters_are_refused() -> None:
     for bad in ({"wait_step": 0}, {"threshold": -1}, {"burn_in": -1}):
         refused(fastest_k_adaptive.build, "at least 1, the others at least 0", **bad)
     other = Setting(quadratic.build(3, seed=0, dim=2), UNLIKE)
-    for module in (fastest_k, fastest_k_adaptive, fastest_k_switching, fastest_k_envelope):
-        refused(module.build, "3 parts and 4 workers", other, **({"n_wait": 1} if module is fastest_k else {}))
-    for module in (fastest_k_switching, fastest_k_envelope):
-        refused(module.build, "a constant one", step_size=InverseTimeStep(1.0))
-        refused(module.build, "between 0 and 1", step_size=ConstantStep(2.0))
-        refused(module.build, "both must be positive", gap=0.0)
-        refused(module.build, "at least 0", grad_var=-1.0)
+    refused(fastest_k.build, "3 parts and 4 workers", other, n_wait=1)
+    refused(fastest_k_adaptive.build, "3 parts and 4 workers", other)
+    for name in POLICIES:
+        schedule = partial(fastest_k_scheduled.build, policy=name)
+        refused(schedule, "3 parts and 4 workers", other)
+        refused(schedule, "a constant one", step_size=InverseTimeStep(1.0))
+        refused(schedule, "between 0 and 1", step_size=ConstantStep(2.0))
+        refused(schedule, "both must be positive", gap=0.0)
+        refused(schedule, "at least 0", grad_var=-1.0)
+    refused(fastest_k_scheduled.build, "policy 'greedy': choose theorem_1 or envelope", policy="greedy")
 
 
 def test_the_burn_in_is_a_tenth_of_the_samples_unless_it_is_given() -> None:

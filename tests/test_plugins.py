@@ -59,6 +59,8 @@ def test_bounds_lists_and_evaluates_the_added_bound():
     done = workbench("bounds", "polyak/theorem_4", *options, "--json")
     assert done.returncode == 0, done.stderr
     np.testing.assert_allclose(json.loads(done.stdout)["value"], [16, 12, 9])
+    one = ["--param", "strong_convexity=1", "--param", "smoothness=4", "--param", "n_iters=1"]
+    assert workbench("bounds", "polyak/theorem_4", *one).stdout == "F(x_T) − F* <= 0.75\n"
 
 
 def test_simulate_runs_added_problem_delay_and_scheme_together(tmp_path):

@@ -168,4 +168,4 @@ def test_mistakes_are_refused_in_one_line(n_workers: int, change: dict[str, Any]
 
 def test_an_order_that_is_none_is_refused_by_build_too() -> None:
     with pytest.raises(InputError, match="order is 'backwards'"):
-        replay.build(3, order="backwards")  # type: ignore[arg-type]
+        replay.build(3, order="backwards")

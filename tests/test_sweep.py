@@ -128,6 +128,10 @@ def test_a_name_changes_with_all_that_determines_the_result(tmp_path: Path, monk
         replayed = {"kind": "replay", "log": "log.csv"}
         logs.append(plan(minimal(delay=replayed), folder=tmp_path)[0].name)
     assert logs[0] != logs[1]
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "copy.csv").write_text(log.read_text())
+    moved = {"kind": "replay", "log": "elsewhere/copy.csv"}
+    assert plan(minimal(delay=moved), folder=tmp_path)[0].name == logs[1]
     monkeypatch.setattr(sweep, "__version__", "another")
     assert plan(minimal())[0].name != base.name
 

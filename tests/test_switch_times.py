@@ -91,7 +91,7 @@ EXAMPLE = {"eta": 0.001, "smoothness": 2.0, "c": 1.0, "sigma_sq": 10.0, "s": 10.
 
 def of_example(policy: object, rate: float, s: float = 10.0) -> WaitPolicy:
     floor = error_floors(step_size=0.001, smoothness=2, strong_convexity=1, worker_var=10 / s, n_workers=5)
-    return policy(floor, exponential_waits(5, rate), decay=DECAY, gap=100.0)  # type: ignore[operator]
+    return policy(floor, exponential_waits(5, rate), decay=DECAY, gap=100.0)
 
 
 @pytest.mark.parametrize("rate", [0.2, 5.0])
@@ -156,7 +156,7 @@ def test_a_switch_that_theorem_1_puts_before_the_last_one_is_made_with_it() -> N
 
 
 @pytest.mark.parametrize("policy", [theorem_1, envelope])
-def test_nobody_waits_for_who_never_answers_nor_where_there_is_no_noise(policy) -> None:  # type: ignore[no-untyped-def]
+def test_nobody_waits_for_who_never_answers_nor_where_there_is_no_noise(policy) -> None:
     waits = np.array([1.0, 2.0, 3.0, np.inf, np.inf])
     np.testing.assert_array_equal(policy(floors(5), waits, decay=DECAY, gap=9.0).n_wait, [1, 2, 3])
     np.testing.assert_array_equal(policy(floors(5), waits, decay=DECAY, gap=1e-4).n_wait, [3])
@@ -169,7 +169,7 @@ def test_nobody_waits_for_who_never_answers_nor_where_there_is_no_noise(policy) 
 
 
 @pytest.mark.parametrize("policy", [theorem_1, envelope])
-def test_the_curve_solves_the_differential_equation(policy) -> None:  # type: ignore[no-untyped-def]
+def test_the_curve_solves_the_differential_equation(policy) -> None:
     floor, waits = floors(6, 1.0), np.array([1.0, 1.2, 4.0, 4.1, 4.2, 9.0])
     found = policy(floor, waits, decay=DECAY, gap=80.0)
     end = 1.5 * found.switch_s[-1]
@@ -364,7 +364,7 @@ def test_advantage_is_the_largest_ratio() -> None:
     ],
 )
 @pytest.mark.parametrize("policy", [theorem_1, envelope])
-def test_values_out_of_range_are_refused(policy, change: dict[str, object], complaint: str) -> None:  # type: ignore[no-untyped-def]
+def test_values_out_of_range_are_refused(policy, change: dict[str, object], complaint: str) -> None:
     given = {"floor": floors(3), "mean_wait": np.array([1.0, 2.0, 3.0]), "decay": DECAY, "gap": 1.0} | change
     with pytest.raises(InputError, match=complaint) as caught:
         policy(**given)
@@ -377,7 +377,7 @@ def test_constants_out_of_range_are_refused() -> None:
     good = {"step_size": 0.1, "smoothness": 1.0, "strong_convexity": 1.0, "worker_var": 1.0, "n_workers": 2}
     for bad in ({"smoothness": 0.0}, {"strong_convexity": np.inf}, {"worker_var": -1.0}, {"step_size": 0.0}):
         with pytest.raises(InputError, match="positive"):
-            error_floors(**good | bad)  # type: ignore[arg-type]
+            error_floors(**good | bad)
     for n_wait in (0, 4):
         with pytest.raises(InputError, match=r"give one of 1, \.\.\., 3"):
             fixed(n_wait, floors(3), np.array([1.0, 2.0, 3.0]), decay=DECAY, gap=1.0)

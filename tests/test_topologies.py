@@ -237,7 +237,7 @@ def test_a_table_of_plain_values_builds_it() -> None:
 )
 def test_bad_parameters_are_refused_in_one_line(parameters: dict[str, object], why: str) -> None:
     with pytest.raises(InputError, match=why) as refusal:
-        mixing.build(6, **parameters)  # type: ignore[arg-type]
+        mixing.build(6, **parameters)
     assert "\n" not in str(refusal.value)
 
 

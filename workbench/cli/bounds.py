@@ -51,10 +51,14 @@ def evaluate(function: Callable[..., Any], table: dict[str, Any], where: str) ->
     known: dict[str, Any] = {}
     for name, annotation in get_type_hints(function).items():
         if annotation is Regularity:
-            constants: dict[str, Any] = {each: float(table.pop(each)) for each in CONSTANTS if each in table}
-            known[name] = Regularity(**constants)
-    lists = {name: np.asarray(value) for name, value in table.items() if isinstance(value, list)}
-    bound = configure.call(function, table=table | lists, where=where, **known)
+            constants = {each: table.pop(each) for each in CONSTANTS if each in table}
+            known[name] = configure.call(Regularity, table=constants, where=where)
+    try:
+        bound = configure.call(function, table=table, where=where, **known)
+    except InputError:
+        raise
+    except (ValueError, TypeError, IndexError) as error:
+        raise InputError(f"{where}: these values do not go together ({error}): compare their lengths") from None
     if not isinstance(bound, Bound):
         raise InputError(f"{where} gives no bound but a {type(bound).__name__}")
     return bound

@@ -3,10 +3,11 @@
 import inspect
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any, get_args, get_type_hints
 
 import msgspec
 import numpy as np
+import numpy.typing as npt
 
 from workbench.core.errors import InputError
 
@@ -69,20 +70,32 @@ def _convert(value: Any, annotation: Any, where: str, converters: Mapping[Any, C
             return converter(value, where)
         if annotation == kind | None:
             return None if value is None else converter(value, where)
-    if isinstance(value, np.ndarray):
-        return value
+    kinds = {getattr(each, "__origin__", each) for each in (annotation, *get_args(annotation))}
+    if value is None and type(None) in kinds:
+        return None
+    if annotation == npt.ArrayLike or np.ndarray in kinds:
+        return _array(value, where, scalar=annotation == npt.ArrayLike)
     try:
         return msgspec.convert(value, annotation, dec_hook=_from_plain)
     except msgspec.ValidationError as error:
         raise InputError(f"{where} is {_shown(value)}: {error}") from None
 
 
+def _array(value: Any, where: str, *, scalar: bool) -> npt.NDArray[np.generic]:
+    """Let a list of numbers, lists of them, or one number where that will do, stand for an array."""
+    try:
+        array = np.asarray(value)
+    except ValueError:  # rows of unequal lengths
+        array = np.asarray(None)
+    if array.dtype.kind not in "iuf" or not (array.ndim or scalar):
+        raise InputError(f"{where} is {_shown(value)}: give {'a number or ' if scalar else ''}a list of numbers")
+    return array if scalar else array.astype(np.float64)
+
+
 def _from_plain(kind: Any, value: Any) -> Any:
-    """Let a list of numbers stand for an array, and a text for a path."""
+    """Let a text stand for a path; msgspec asks for what it does not know."""
     if kind is Path:
         return Path(msgspec.convert(value, str))
-    if getattr(kind, "__origin__", kind) is np.ndarray:
-        return np.asarray(msgspec.convert(value, list[float]))
     raise NotImplementedError(f"no plain value stands for a {kind}")
 
 

@@ -165,7 +165,7 @@ def _configuration(raw: dict[str, Any], cell: str, folder: Path) -> Configuratio
     except msgspec.ValidationError as error:
         raise InputError(f"{error}") from None
     named = str(table.scheme.pop("name", None) or table.scheme.get("kind", ""))
-    plain = deepcopy(msgspec.to_builtins(table))  # where a file lies does not determine the result
+    plain = deepcopy(msgspec.to_builtins(table))
     determined_by = {"workbench": __version__, "numpy": np.__version__, "scipy": scipy.__version__}
     determined_by |= catalogue.packages_behind(_texts(raw))
     for where, found, known in (
@@ -173,7 +173,9 @@ def _configuration(raw: dict[str, Any], cell: str, folder: Path) -> Configuratio
         ("delay", catalogue.delay_laws(), ("n_workers",)),
         ("scheme", catalogue.schemes(), ("setting",)),
     ):
-        determined_by |= _check_part(getattr(table, where), where, found, known, folder)
+        for name, checksum in _check_part(getattr(table, where), where, found, known, folder).items():
+            determined_by[f"{where} {name}"] = checksum
+            plain[where][name] = ""  # what is in a file determines the result, not where it lies
     written = json.dumps([plain, determined_by], sort_keys=True)
     key = hashlib.sha256(written.encode()).hexdigest()[:KEY_LENGTH]
     readable = re.sub(r"[^A-Za-z0-9._=+-]+", "_", named)[:60]
@@ -183,20 +185,20 @@ def _configuration(raw: dict[str, Any], cell: str, folder: Path) -> Configuratio
 def _check_part(
     part: dict[str, Any], where: str, found: Mapping[str, Any], known: Sequence[str], folder: Path
 ) -> dict[str, str]:
-    """Look at the names in [problem], [delay] or [scheme]; return the checksums of the files that it names."""
+    """Look at the names in [problem], [delay] or [scheme]; return the checksums of the files that it names, by key."""
     kind = part.get("kind")
     if not isinstance(kind, str):
         raise InputError(f"[{where}] needs 'kind', the name of what it is")
     module = catalogue.pick(where, dict(found), kind)
     taken = {key: value for key, value in part.items() if key not in ("kind", *(known if where == "problem" else ()))}
     configure.complete(module.build, table=taken, where=f"[{where}]", known=dict.fromkeys(known))
-    determined_by = {}
+    checksums = {}
     for name, annotation in get_type_hints(module.build).items():
         if annotation in (Path, Path | None) and name in part:
             path = (folder / str(part[name])).resolve()  # processes may stand elsewhere
             part[name] = str(path)
-            determined_by[f"{where} {name}"] = _checksum(path)
-    return determined_by
+            checksums[name] = _checksum(path)
+    return checksums
 
 
 def _texts(value: Any) -> set[str]:
