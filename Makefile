@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: report test bench lint data lock clean help
+.PHONY: report test mutate bench lint data lock clean help
 
 help:            ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -32,6 +32,9 @@ lint: $(VENV)/dev  ## linter, formatter check, type checker
 
 test: lint data  ## linter, formatter check, type checker and every test
 	$(BIN)/python -m pytest -n 2
+
+mutate: $(VENV)/dev  ## change a number, sign, power or index in every bound and check: 95% must be noticed
+	PYTHONPATH=tests $(BIN)/python -m mutation.run
 
 bench: $(VENV)/run  ## time and memory against targets, rivals and floors; never part of the tests
 	env -u OPENBLAS_CORETYPE $(BIN)/python tests/benchmarks/run.py

@@ -52,15 +52,24 @@ def test_proposition_1_bounds_the_exact_error_of_fixed_parts(
         assert fixed[-1] == pytest.approx((1 - step_size) ** 29 * start**2 / 2, abs=1e-12)
 
 
-def test_proposition_1_is_its_recursion_and_the_sharper_one_lies_below() -> None:
-    keep, noise = 1 - 1e-3, 2.0 * 1e-6 * 10 / (2 * 20)
+@pytest.mark.parametrize(("convexity", "variance"), [(1.0, 10.0), (0.5, 10.0), (0.5, 0.0)])
+def test_proposition_1_is_its_recursion_and_the_sharper_one_lies_below(convexity: float, variance: float) -> None:
+    own = Regularity(smoothness=2.0, strong_convexity=convexity, grad_var=variance)
+    keep, noise = 1 - 1e-3 * convexity, 2.0 * 1e-6 * variance / (2 * 20)
     error, sharper, curvature = 100.0, 100.0, 2.0 * (1 + 3.0 / 20)
-    value = bounds.proposition_1(REG, n_iters=np.arange(50), var_growth=3.0, **EXAMPLE).value
-    recursion = bounds.proposition_1_recursion(REG, n_iters=np.arange(50), var_growth=3.0, **EXAMPLE).value
+    value = bounds.proposition_1(own, n_iters=np.arange(50), var_growth=3.0, **EXAMPLE).value
+    recursion = bounds.proposition_1_recursion(own, n_iters=np.arange(50), var_growth=3.0, **EXAMPLE).value
     for j in range(50):
         assert (value[j], recursion[j]) == (pytest.approx(error, rel=1e-12), pytest.approx(sharper, rel=1e-12))
-        error, sharper = keep * error + noise, (1 - 1e-3 * (2 - 1e-3 * curvature)) * sharper + noise
+        error, sharper = keep * error + noise, (1 - 1e-3 * convexity * (2 - 1e-3 * curvature)) * sharper + noise
     assert np.all(recursion <= value)
+
+
+@pytest.mark.parametrize("n_workers", [1, 4])
+def test_all_fixed_parts_leave_no_floor(n_workers: int) -> None:
+    own = Regularity(smoothness=2.0, strong_convexity=0.5, grad_var=10.0)
+    value = bounds.proposition_1_fixed_parts(own, n_workers, n_workers, [0, 3], step_size=0.1, gap=8.0).value
+    np.testing.assert_allclose(value, [8.0, 8.0 * 0.95**3])
 
 
 def test_lemma_1_at_whole_rounds_is_proposition_1() -> None:
@@ -103,18 +112,22 @@ def test_the_printed_clause_fails_where_a_round_is_longer_than_the_slack() -> No
     assert float(few) == 0.5 > bounds.lemma_1_failure([5.0], **options).value[0]
     assert bounds.lemma_1_failure_repaired([5.0, 40.0], **options).value[0] == 1.0
     assert bounds.lemma_1_failure_repaired([40.0], **options).value[0] == pytest.approx(36e-4 / (36e-4 + 16))
+    assert bounds.lemma_1_failure_repaired([9.95], **options).value[0] == pytest.approx(9e-4 / (9e-4 + 0.95**2))
 
 
-def test_the_mean_bound_holds_for_poisson_rounds_and_is_sharp_but_for_one_round() -> None:
+@pytest.mark.parametrize("convexity", [1.0, 0.5])
+def test_the_mean_bound_holds_for_poisson_rounds_and_is_sharp_but_for_one_round(convexity: float) -> None:
     """k = 1 of n exponential workers: J is a Poisson variable and E q^J is exp(−(1 − q) n λ t)."""
-    time_s, keep, floor = np.linspace(0, 40, 9), 1 - 0.1, 0.1 * 2 * 10 / (2 * 10)
+    reg = Regularity(smoothness=2.0, strong_convexity=convexity, grad_var=10.0)
+    lost = 0.1 * convexity
+    time_s, keep, floor = np.linspace(0, 40, 9), 1 - lost, 0.1 * 2 * 10 / (2 * convexity * 10)
     own: Any = {"part_size": 10.0, "rate": 0.5, "step_size": 0.1, "gap": 100.0}
-    value = bounds.lemma_1_in_the_mean(REG, 3, 1, time_s=time_s, **own).value
-    exact = floor + np.exp(-0.1 * 1.5 * time_s) * (100 - floor)
+    value = bounds.lemma_1_in_the_mean(reg, 3, 1, time_s=time_s, **own).value
+    exact = floor + np.exp(-lost * 1.5 * time_s) * (100 - floor)
     assert np.all(exact <= value * (1 + 1e-12))
-    late = np.minimum(np.exp(-0.1 * 1.5 * time_s) / keep, 1)
+    late = np.minimum(np.exp(-lost * 1.5 * time_s) / keep, 1)
     np.testing.assert_allclose(value, floor + late * (100 - floor), rtol=1e-12)
-    model = bounds.lemma_1(REG, 1, 10.0, time_s, mean_wait=1 / 1.5, step_size=0.1, gap=100.0).value
+    model = bounds.lemma_1(reg, 1, 10.0, time_s, mean_wait=1 / 1.5, step_size=0.1, gap=100.0).value
     assert np.all(model[1:] < exact[1:]), "(17) is no bound on the mean"
 
 
@@ -157,8 +170,9 @@ def test_theorem_1s_times_are_the_solvers_where_they_rise() -> None:
         times, switch_times.theorem_1(floors, waits, decay=decay, gap=100.0).switch_s, rtol=1e-12
     )
     assert np.ceil(times[0]) == 497
-    below = bounds.theorem_1(floors, waits, decay=decay, gap=5e-4).value
-    assert np.isnan(below).all(), "below the first floor the logarithm has nothing to take"
+    for gap in (5e-4, floors[0]):
+        below = bounds.theorem_1(floors, waits, decay=decay, gap=gap).value
+        assert np.isnan(below).all(), "below the first floor the logarithm has nothing to take"
 
 
 def test_the_least_seconds_are_the_integral() -> None:
@@ -168,9 +182,9 @@ def test_the_least_seconds_are_the_integral() -> None:
         return float(1 / (0.4 * np.max((error - floors) / waits)))
 
     by_quadrature = integrate.quad(slowness, 0.6, 20.0, limit=200)[0]
-    value = bounds.theorem_1_repaired(floors, waits, [0.6, 20.0, 0.3], decay=0.4, gap=20.0).value
+    value = bounds.theorem_1_repaired(floors, waits, [0.6, 20.0, 0.3, 1 / 3], decay=0.4, gap=20.0).value
     assert value[0] == pytest.approx(by_quadrature, rel=1e-7)
-    assert value[1:].tolist() == [0.0, np.inf]
+    assert value[1:].tolist() == [0.0, np.inf, np.inf]
 
 
 def test_mean_waits_of_exponential_workers() -> None:

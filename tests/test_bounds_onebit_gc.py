@@ -170,6 +170,12 @@ def test_the_misprints_differ_from_the_repaired_forms_by_their_bracket() -> None
     np.testing.assert_allclose(gap, 1 / 3)
 
 
+def test_the_best_step_is_never_above_half_of_the_largest() -> None:
+    options = {"mass": np.ones(2), "dim": 3, "straggle_prob": 0.2, "n_iters": [3, 10**6]}
+    first, late = bounds.best_step(REG, **options, loss_gap=1e6)  # type: ignore[arg-type]
+    assert first == 1 / (2 * 2.0) > late  # S = 2
+
+
 def test_no_noise_needs_no_small_step() -> None:
     step = bounds.best_step(REG, np.ones(1), 1, 0.0, [3, 5], loss_gap=1.0)
     np.testing.assert_array_equal(step, [0.25, 0.25])
@@ -207,6 +213,8 @@ def test_bounds_say_what_is_wrong() -> None:
         bounds.theorem_3_steps(4.0, 0.25, 2)
     with pytest.raises(InputError, match=r"step_sizes\[1\]"):
         bounds.descent_recursion(REG, MASS, 3, 0.1, np.array([0.1, 0.5]), loss_gap=1.0)
+    with pytest.raises(InputError, match=r"step_sizes\[0\]"):
+        bounds.descent_recursion(REG, MASS, 3, 0.1, np.array([0.0, 0.1]), loss_gap=1.0)
 
 
 def test_bounds_carry_their_claims() -> None:

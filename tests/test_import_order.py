@@ -19,6 +19,7 @@ RANKS = {
     "engine": 5,
     "bounds": 6,
     "verdicts": 7,
+    "worst_cases": 7,
     "formats": 8,
     "proofs_check": 9,
     "figures": 10,

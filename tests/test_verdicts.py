@@ -8,6 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import sparse, stats
 
+from proofs_check.experiments import hetero_gc as experiments
+from proofs_check.experiments.hetero_gc import check_theorem_2, check_theorem_3
 from workbench import verdicts
 from workbench.bounds import hetero_gc
 from workbench.codes import optimally_structured
@@ -21,7 +23,7 @@ from workbench.problems import least_squares
 from workbench.solvers.optimal_structure import solve_dense, solve_sparse
 from workbench.stragglers.delays.bernoulli import Bernoulli
 from workbench.stragglers.profile import StragglerProfile
-from workbench.verdicts import TheoremCheck, check_theorem_2, check_theorem_3, confidence_band, judge
+from workbench.verdicts import TheoremCheck, confidence_band, judge
 
 CLAIM = Claim("hetero_gc", "Theorem 2")
 P = np.array([0.05, 0.1, 0.3, 0.4, 0.2, 0.15])
@@ -153,27 +155,27 @@ def test_what_judge_refuses() -> None:
 
 def test_unbiasedness_is_measured() -> None:
     weights = solve_dense(P, np.zeros(6), 4)
-    assert verdicts.unbiased_code(weights, P).holds
+    assert experiments.unbiased_code(weights, P).holds
     weights[2, 1] += 1e-6
-    assert verdicts.unbiased_code(weights, P).holds is False
+    assert experiments.unbiased_code(weights, P).holds is False
 
 
 def test_optimal_structure_is_measured() -> None:
     factor = np.array([0.1, 0.2, 0.0, 1.0, np.inf, 0.3])  # worker 4 is idle
     for weights in (solve_dense(P, factor, 4), solve_sparse(P, factor, 4).toarray()):
-        assert verdicts.optimal_structure(weights, P, factor).holds
+        assert experiments.optimal_structure(weights, P, factor).holds
         moved = weights.copy()  # still unbiased: move mass from worker 1 to worker 0
         moved[0, 0] += 0.05 / (1 - P[0])
         moved[1, 0] -= 0.05 / (1 - P[1])
-        assert verdicts.unbiased_code(moved, P).holds
-        assert verdicts.optimal_structure(moved, P, factor).holds is False
+        assert experiments.unbiased_code(moved, P).holds
+        assert experiments.optimal_structure(moved, P, factor).holds is False
     signed = solve_dense(P, factor, 4)  # the same row masses and column sums, with a negative weight
     shift = 2.0
     for worker, sign in ((0, 1), (1, -1)):
         signed[worker, :2] += np.array([sign, -sign]) * shift / (1 - P[worker])
-    assert verdicts.unbiased_code(signed, P).holds
+    assert experiments.unbiased_code(signed, P).holds
     assert signed.min() < 0
-    assert verdicts.optimal_structure(signed, P, factor).holds is False
+    assert experiments.optimal_structure(signed, P, factor).holds is False
 
 
 def test_dependence_in_a_log_is_an_unmet_assumption() -> None:

@@ -94,7 +94,7 @@ def eq_11(*, short: Fraction = Fraction(1, 4), half: int = 2) -> Verdict:
 
 
 @claim("compskip", "Contraction of signs repaired", eq=11, assumes=("magnitudes in a known range",))
-def contraction_of_signs_repaired(*, threshold: sp.Rational = HALF) -> Verdict:
+def contraction_of_signs_repaired(*, threshold: Fraction = HALF) -> Verdict:
     r"""Prove when c·sign_β contracts in the mean: all nonzero |p_l| in [least, most] with least > c/2.
 
     Of a coordinate r² the share 1 − β(1 − (1 − c/r)²) is left; (1 − cs)² is convex in s = 1/r, hence largest at an end.

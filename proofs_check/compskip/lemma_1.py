@@ -4,6 +4,9 @@ All is linear, so one coordinate is enough, and sums over the workers that send 
 A letter with a prime is meant at t + 1: `sent_error_next` is Σ_{i ∈ S} e_{t+1,i}.
 """
 
+from typing import Any
+
+import numpy as np
 import sympy as sp
 
 from proofs_check.tools.symbolic import is_identity, settle
@@ -171,7 +174,8 @@ def lemma_1_repaired(*, lag: int = 2) -> Verdict:
     next_held = pooled - server_step * reply + share / M * (wanted - c * sent + later * now)
     virtual = x - decay * eta / server_step * (server_error + share / M * (errors + later * momentum))
     gain = share / server_step * (1 + mu * decay / over)
-    setting = Setting(quadratic.build(2, seed=1, dim=1), Bernoulli([0.0, 0.0]))
+    problem: Any = quadratic.build(2, seed=1, dim=1)
+    setting = Setting(problem, Bernoulli(np.zeros(2)))
     scheme = compskip.build(
         setting, step_size=GeometricStep(1.0, 2.0), server_error_step=0.5, momentum=0.25, error_decay=0.75
     )

@@ -362,8 +362,7 @@ def lemma_2_recursion(*, cross: int = 2) -> Verdict:
     kept = 1 / (1 + slack)  # r in (0, 1]
     held = G * r / (1 - r)
     reg = Regularity(grad_bound_sq=9.0, grad_var=16.0)
-    deltas = {"contraction": [0.75], "server_contraction": 0.75}
-    value = bounds.lemma_2_recursion(reg, [0, 1, 10**3], **deltas).value
+    value = bounds.lemma_2_recursion(reg, [0, 1, 10**3], contraction=[0.75], server_contraction=0.75).value
     first = (2.5 + 2.5) ** 2  # r = 1/2, G = 5: √a = 5/2, √b = 5/2
     limit = float((_limit_root() + _limit_wanted()) ** 2)
     steps = {

@@ -79,11 +79,15 @@ def eq_22(*, sent: int = 2) -> Verdict:
     sent : workers that send, of two, for which δ = 1 is right
     """
     weights = {n: Fraction(n, 2) for n in (1, 2)}  # c'
+    total, squares, new = sp.symbols("total squares new", real=True)
+    growth = ((heard + 1) * (squares + new**2) - (total + new) ** 2) - (heard * squares - total**2)
     errors = {n: (weight - 1) ** 2 for n, weight in weights.items()}
     steps = {
         "c contracts by 1": errors[sent] == 0,
         "c' does not": errors[1] == Fraction(1, 4) > (1 - 1) * 1,
-        "the lines before": is_sum_of_squares(
+        # M_t Σ‖s_i‖² − ‖Σs_i‖² grows with one more sender by Σ‖s_i − new‖²
+        "the line before: mean": is_identity(growth, squares - 2 * new * total + heard * new**2),
+        "the line before: twice": is_sum_of_squares(
             2 * (sp.Symbol("a", real=True) - sp.Symbol("p", real=True)) ** 2
             + 2 * sp.Symbol("p", real=True) ** 2
             - sp.Symbol("a", real=True) ** 2,
@@ -180,6 +184,7 @@ def lemma_2_step_4(*, power: int = 1) -> Verdict:
     power : of 1 − δ in the bound
     """
     skipped, spare = sp.symbols("skipped spare", nonnegative=True)
+    larger, smaller = Fraction(1), Fraction(0)
     left = (1 - delta).subs(INSIDE)
     bound = left * p2 + skipped + spare
     at_one = sp.Symbol("left", positive=True)
@@ -187,8 +192,8 @@ def lemma_2_step_4(*, power: int = 1) -> Verdict:
     steps = {
         "dropped": is_nonnegative(free),
         "for δ = 1/(1 + odds)": is_identity(bound - left * p2, skipped + spare),
-        # senders are not a sample of all: M = 2, one sends, with the larger p; Σ_S/M_t = 1 > Σ/M = 1/2
-        "M/M_t stays": Fraction(1, 1) * 1 > Fraction(1, 2) * (1 + 0),
+        # senders are not a sample of all: one of two sends, the one with the larger p
+        "M/M_t stays": larger**2 / 1 > (larger**2 + smaller**2) / 2,
     }
     return settle(claim_of(lemma_2_step_4), steps, "valid; at δ → 1, where nothing is lost, it tends to infinity")
 

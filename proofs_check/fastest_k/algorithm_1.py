@@ -117,7 +117,7 @@ def section_iv_phase_transition(*, threshold: int = 10) -> Verdict:
             for b in (-1, 9)
             for far, side in ((-1, -1), (9, 1))
         ),
-        "supermartingale": after(1) <= heavy[1] and after(-1) <= heavy[-1],
+        "supermartingale": after(1) < heavy[1] and after(-1) < heavy[-1],
         "it passes its threshold once in 9000 at most": chance < Fraction(1, 9000) and min(heavy.values()) == 1,
     }
     return settle(

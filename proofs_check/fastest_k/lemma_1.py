@@ -40,10 +40,12 @@ def eq_9(*, random_ties: bool = True) -> Verdict:
     ----------
     random_ties : break ties at random, not by the worker's number
     """
-    by_number = not all(_independent(k, random_ties=False) for k in (1, 2))
+    at_random, by_number = (
+        [_independent(k, random_ties=ties) for k in range(1, N_WORKERS + 1)] for ties in (random_ties, False)
+    )
     steps = {
-        "R is uniform given X_(k)": all(_independent(k, random_ties=random_ties) for k in range(1, N_WORKERS + 1)),
-        "not with ties broken by number": by_number,
+        "R is uniform given X_(k)": at_random == [True, True, True],
+        "not with ties broken by number, but for k = n": by_number == [False, False, True],
         "Proposition 1 holds for every number of rounds": proposition_1_repaired().status is Status.PROVED,
     }
     return settle(
@@ -68,7 +70,7 @@ def eq_10(*, power: int = 2) -> Verdict:
     z, t = z3.Reals("z t")
     first, second = sp.symbols("first second", real=True)  # two rounds' deviations, independent
     steps = {
-        "z^2/t^2 >= 1 where |z| > t": follows(z**2 >= t**power, t > 0, z**2 > t**2),
+        "z^2/t^2 > 1 where |z| > t": follows(z**2 > t**power, t > 0, z3.Or(z > t, z < -t)),
         "independent variances add": is_identity(
             mean((first + second) ** 2, {each: (sp.Integer(0), SIGMA**2) for each in (first, second)}), 2 * SIGMA**2
         ),
@@ -142,10 +144,11 @@ def eq_12(*, shift: int = 0) -> Verdict:
     law, time, beyond = {Fraction(1, 4): HALF, Fraction(7, 4): HALF}, Fraction(1, 4), HALF
     count = floor(time / law_mean(law) + beyond) + shift
     right = law_variance(law) * count / (law_mean(law) ** 2 * beyond**2)
-    left = _prob(law, time, lambda done: done > time / law_mean(law) + beyond)
+    many = {done for done in rounds_done(law, time) if done > time / law_mean(law) + beyond}
+    left = _prob(law, time, lambda done: done in many)
     return settle(
         claim_of(eq_12),
-        {"the left side is 1/2": left == HALF, "the right side is 0": right == 0},
+        {"the left side is 1/2": left == HALF and many == {1}, "the right side is 0": right == 0},
         "the direction of the rounding is wrong: ⌊x⌋ + 1 is the least integer above x",
         status=Status.REFUTED,
         evidence={"probability": float(left), "printed_bound": float(right)},
@@ -166,7 +169,7 @@ def eq_12_repaired(*, shift: int = 1) -> Verdict:
 
     tau, x, sum_less_mean, mu = z3.Reals("tau x deviation mu")  # tau = t/mu
     n, done, below = z3.Ints("n J below")
-    rounded = (below <= tau + x, tau + x < below + 1, n == below + shift, mu > 0, x > 0, tau > 0)
+    rounded = (below <= tau + x, tau + x < below + 1, n == below + shift)
     steps = {
         "J > x is J >= n": follows((done > tau + x) == (done >= n), *rounded),
         "t - n mu < -mu x": follows(tau - n < -x, *rounded),
@@ -193,10 +196,11 @@ def eq_13(*, factor: int = 1) -> Verdict:
     law, time, less = _spread(TENTH), Fraction(1), HALF
     count = ceil(time / law_mean(law) - less)
     right = factor * law_variance(law) * count / (law_mean(law) ** 2 * less**2)
-    left = _prob(law, time, lambda done: done < time / law_mean(law) - less)
+    few = {done for done in rounds_done(law, time) if done < time / law_mean(law) - less}
+    left = _prob(law, time, lambda done: done in few)
     return settle(
         claim_of(eq_13),
-        {"the left side is 1/2": left == HALF, "the right side is 1/25": right == Fraction(1, 25)},
+        {"the left side is 1/2": left == HALF and few == {0}, "the right side is 1/25": right == Fraction(1, 25)},
         "rounding up costs one round: x_l must be x_l − 1 in the deviation, or n_l μ be kept as it is",
         status=Status.REFUTED,
         evidence={"probability": float(left), "printed_bound": float(right)},
@@ -218,7 +222,7 @@ def eq_13_repaired(*, lost: int = 1) -> Verdict:
 
     tau, x = z3.Reals("tau x")
     n, done = z3.Ints("n J")
-    rounded = (n >= tau - x, tau - x > n - 1, x > 0, tau > 0)
+    rounded = (n >= tau - x, tau - x > n - 1)
     a, u, z = z3.Reals("a u z")
     margin, spread, deviation = sp.symbols("margin spread deviation", positive=True)
     shift = spread / margin
@@ -228,7 +232,7 @@ def eq_13_repaired(*, lost: int = 1) -> Verdict:
         "t - n mu > mu (x - 1)": follows(tau - n > x - lost, *rounded),
         "events of S": eq_11_repaired().status is Status.PROVED,
         "Chebyshev": eq_10().status is Status.PROVED,
-        "Cantelli, pointwise": follows((z + u) ** 2 >= (a + u) ** 2, z > a, a > 0, u >= 0),
+        "Cantelli, pointwise": follows((z + u) ** 2 > (a + u) ** 2, z > a, a > 0, u >= 0),
         "Cantelli, in the mean": is_identity(cantelli, spread / (spread + margin**2)),
     }
     return settle(claim_of(eq_13_repaired), steps, "proved for every x > 1 and t > 0, and sharper by Cantelli")
@@ -250,14 +254,15 @@ def eq_14(*, sign: int = -1) -> Verdict:
     lower = SIGMA**2 * (T / MU - x + 1) / (MU**2 * x**2)
     root = SIGMA / sp.sqrt(T * MU)
     law, width = _spread(TENTH), 5
-    inside = _prob(law, Fraction(1), lambda done: abs(done - 1) <= width * TENTH)
+    within = {done for done in rounds_done(law, Fraction(1)) if abs(done - 1) <= width * TENTH}
+    inside = _prob(law, Fraction(1), lambda done: done in within)
     claimed = 1 - Fraction(3, width**2)
     steps = {
         "upper tail": is_identity(sp.powsimp(sp.expand(upper - 1 / Y**2 - root / Y)), sp.Integer(0)),
         "lower tail": is_identity(
             sp.powsimp(sp.expand(lower - 1 / Y**2 - MU / (T * Y**2) - sign * root / Y)), sp.Integer(0)
         ),
-        "the interval has probability 1/2": inside == HALF,
+        "the interval has probability 1/2": inside == HALF and within == {1},
         "(14) claims 22/25": claimed == Fraction(22, 25),
     }
     return settle(
@@ -309,17 +314,15 @@ def eq_15(*, y_power: int = 0) -> Verdict:
     ----------
     y_power : the power of 1/y² beside the bracket
     """
-    import z3
-
-    rounds, width = z3.Reals("rounds width")  # mu/t and y
     y, one = Fraction(5), Fraction(1)
-    inside = _prob(_spread(TENTH), one, lambda done: abs(done - 1) <= y * TENTH)
+    within = {done for done in rounds_done(_spread(TENTH), one) if abs(done - 1) <= y * TENTH}
+    inside = _prob(_spread(TENTH), one, lambda done: done in within)
     steps = {
-        "the printed right side is at most -1": follows(
-            width ** (2 * y_power) - (rounds + 2) <= -(width ** (2 * y_power)), rounds > 0, width > 0
+        "the printed right side is -1 - mu/t, at most -1": is_identity(
+            1 - (MU / T + 2) / Y ** (2 * y_power), -1 - MU / T
         ),
         "the one that is meant claims 22/25": 1 - (2 + one) / y**2 == Fraction(22, 25),
-        "where 1/2 is true": inside == HALF,
+        "where 1/2 is true": inside == HALF and within == {1},
     }
     return settle(
         claim_of(eq_15),
@@ -391,7 +394,6 @@ def eq_16_repaired(*, printed: int = 2, reach: int = 2) -> Verdict:
         "together": follows(
             (tau - u + 1) * u**2 <= (printed * tau + 1) * (u - 1) ** 2,
             u**2 <= 2 * (u - 1) ** 2,
-            2 * (tau - u + 1) <= printed * tau + 1,
             tau > u,
             u > 1,
         ),
@@ -424,13 +426,14 @@ def lemma_1(*, slack_inverse: int = 10) -> Verdict:
     time = law_mean(wait)
     none = _prob(wait, time, lambda done: done == 0)
     allowed = law_variance(wait) / slack**2 * (2 / time**2 + 1 / time**2)
+    power = int(slack_inverse * (1 - slack))
     keep = Fraction(3, 4)  # 1 - eta c; keep^(1 - eps) lies strictly between keep and 1 as keep^9 between keep^10 and 1
     steps = {
         "(a) Proposition 1 fails for all late rounds": proposition_1().status is Status.REFUTED,
         "(b) no round by the mean, 9/16": none == Fraction(9, 16),
         "(b) the clause allows 700/23763": allowed == Fraction(700, 23763),
-        "(b) and (6) is below the initial error": keep ** (slack_inverse - 1) < 1,
-        "(c) 1 - keep^(1-eps) < 1 - keep = eta": keep ** (slack_inverse - 1) > keep**slack_inverse,
+        "(b) and (6) is below the initial error": keep**power < 1,
+        "(c) 1 - keep^(1-eps) < 1 - keep = eta": keep**power > keep**slack_inverse and power == slack_inverse - 1,
     }
     return settle(
         claim_of(lemma_1),
@@ -460,7 +463,7 @@ def lemma_1_repaired(*, above: int = 1) -> Verdict:
         "(9)": eq_9().status is Status.HOLDS_WITH_ERRATUM,
         "(16) repaired": eq_16_repaired().status is Status.PROVED,
         "fewer rounds, larger bound": follows(
-            f + late * (gap - f) <= f + early * (gap - f), late <= early, late > 0, above * (gap - f) >= 0
+            f + late * (gap - f) <= f + early * (gap - f), late <= early, above * (gap - f) >= 0
         ),
     }
     return settle(claim_of(lemma_1_repaired), steps, "(9) and (16) repaired, for gap ≥ f")
@@ -492,7 +495,7 @@ def lemma_1_in_the_mean(*, late: int = 1) -> Verdict:
         ),
         "the example has E e^(theta T) = 1/q": sum(prob * fall**-length.numerator for length, prob in law.items())
         == 1 / keep,
-        "and stays below": all(each <= fall**t / keep**late for t, each in enumerate(means)),
+        "and stays below": all(each < fall**t / keep**late for t, each in enumerate(means)),
         "Poisson: exactly e^(-(1 - q) t/mu)": sp.simplify(poisson - sp.exp(-(1 - q) * mean_count)) == 0,
         # lambda/(lambda - theta) = 1/q at theta = lambda (1 - q), mu = 1/lambda
         "theta = (1 - q)/mu for exponential rounds": is_identity(1 / (1 - (1 - q)), 1 / q),
@@ -526,7 +529,8 @@ def _independent(n_wait: int, *, random_ties: bool) -> bool:
             ranked = sorted(range(N_WORKERS), key=lambda worker: (delays[worker], order[worker]))
             key = frozenset(ranked[:n_wait]), delays[ranked[n_wait - 1]]
             joint[key] = joint.get(key, sp.Integer(0)) + weight
-    return _uniform(joint, n_wait, len(probs))
+    everything = is_identity(sp.Add(*joint.values()), sp.Add(*probs) ** N_WORKERS)
+    return everything and _uniform(joint, n_wait, len(probs))
 
 
 def _uniform(joint: Mapping[tuple[frozenset[int], int], sp.Expr], n_wait: int, n_values: int) -> bool:

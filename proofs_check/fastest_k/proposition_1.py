@@ -81,11 +81,11 @@ def assumption_3(*, n_wait: int = 2) -> Verdict:
     ----------
     n_wait : k
     """
-    variance = _noise(n_wait)
+    variance, sigma_sq = _noise(n_wait), Fraction(1, 6)
     steps = {
-        "the pair's variance is 1/6, one worker's 2/3": variance == Fraction(1, 6) and _noise(1) == Fraction(2, 3),
-        "sigma^2 = 1/6 fulfils the printed condition": variance <= Fraction(1, 6),
-        "but not with sigma^2/(ks)": variance > Fraction(1, 6) / n_wait,
+        "the pair's variance is 1/6, which sigma^2 = 1/6 allows as printed": variance == sigma_sq,
+        "one worker's is 2/3": _noise(1) == Fraction(2, 3),
+        "but not with sigma^2/(ks)": variance > sigma_sq / n_wait,
     }
     return settle(
         claim_of(assumption_3),
@@ -117,7 +117,7 @@ def proposition_1(*, n_wait: int = 2) -> Verdict:
         "the printed bound at j = 1 is 1/384": floor * STEP == Fraction(1, 384)
         and bool(np.allclose(printed, [1 / 384, 1 / 96], rtol=1e-12)),
         "the error is 1/192": first == Fraction(1, 192),
-        "above the floor from j = 4 on, and below up to 3": _exact_error(4, n_wait) > floor >= _exact_error(3, n_wait),
+        "above the floor from j = 4 on, and below up to 3": _exact_error(4, n_wait) > floor > _exact_error(3, n_wait),
         "the error rises with j, each time by (1 - eta)^2 of the last time": is_identity(
             ((1 - ETA) ** 2 * GAP + SHORT) - ((1 - ETA) ** 2 * SLACK + SHORT), (1 - ETA) ** 2 * (GAP - SLACK)
         ),

@@ -212,11 +212,10 @@ def eq_25_repaired(*, at_least: bool = True) -> Verdict:
     import z3
 
     above, grow, mu, nu, a, k = z3.Reals("above grow mu nu A k")  # above = e(t_(k-1)) - A/k, grow = the exponential
-    positive = (above > 0, grow >= 1, mu > 0, nu > mu, a > 0, k >= 1)
-    # multiplied by k (k + 1) grow mu nu: D = above/grow
-    rates = (a * grow + k * (k + 1) * above) * mu >= k * (k + 1) * above * nu
-    right = (nu - mu) * k * (k + 1) * above
-    claimed = grow * a * mu >= right if at_least else grow * a * mu <= right
+    positive = (grow > 0, mu > 0, nu > 0, a > 0, k > 0)
+    rates = (a / (k * (k + 1)) + above / grow) / nu >= above / grow / mu  # D = above/grow
+    right = (nu - mu) * k * (k + 1) * above / (a * mu)
+    claimed = grow >= right if at_least else grow <= right
     d, next_mu, e = sp.symbols("D mu_next e", positive=True)
     lhs = (FLOOR + d - FLOOR.subs(K, K + 1)) / next_mu
     scale = ETA * L * SIGMA_SQ / (2 * C * S)
@@ -290,6 +289,7 @@ def theorem_1(*, rival: int = 3) -> Verdict:
         "the rival is faster there": rates[rival - 1] > rates[0] and rates[rival - 1] == Fraction(1000, 747),
         "t_2 < t_1": bool(times[1] < times[0]),
         "the best policy skips 2": best.n_wait.tolist() == [1, 3],
+        "the least seconds are its": bool(abs(to_floor / best.seconds(0.4) - 1) < 1e-9),
         "and is faster": bool(to_floor < greedy.seconds(0.4)) and lead.error_ratio > 1,
     }
     return settle(

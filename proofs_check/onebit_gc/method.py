@@ -99,7 +99,7 @@ def eq_6(*, percent: tuple[int, int] = (80, 90)) -> Verdict:
     ----------
     percent : the two chances
     """
-    positive = (_rounded((3.0, 4.0)) > 0).sum(axis=0)  # (2,)
+    positive = (_rounded((3.0, 4.0)) == 5).sum(axis=0)  # (2,)
     f, other = sp.symbols("f other", real=True)
     zero = _rounded((0.0, 0.0))
     steps = {

@@ -146,13 +146,15 @@ def eq_23(*, power: int = 4) -> Verdict:
     ----------
     power : Δ falls with this root of n
     """
+    rate = delta / n ** sp.Rational(1, power) + 4 * A / n ** sp.Rational(3, power)
     steps = {
         "γ ≤ 2h": is_identity(2 * DESCENT - STEP, root * (1 - root) / (2 * S))
         and is_nonnegative_form((root * (1 - root)).subs(root, 1 / (1 + u)), u / (1 + u) ** 2),
         "h = n^(−3/4)": eq_21().status is Status.HOLDS_WITH_ERRATUM,
         "the bound": eq_50().status is Status.PROVED
-        and is_identity(n**3 * (2 / n**3) ** 2 * A, 4 * A / n**3),  # n stands for n^(1/4)
-        "tends to 0": _vanishes(delta / n ** sp.Rational(1, power) + 4 * A / n ** sp.Rational(3, power)),
+        and is_identity(rate.subs(n, n**4), delta / n + n**3 * (2 / n**3) ** 2 * A),
+        "tends to 0": _vanishes(rate),
+        "as slowly as n^(−1/4)": sp.limit(rate * n ** sp.Rational(1, 4), n, sp.oo) == delta,
     }
     return settle(
         claim_of(eq_23),
@@ -519,13 +521,14 @@ def eq_51(*, two: int = 2) -> Verdict:
     h = sp.symbols("h", positive=True)
     x = sp.symbols("x")
     numerator, denominator = x**2, x - x**2 * S
+    slopes = two * x / (1 - two * x * S)
     steps = {
         "n^(3/4) γ² = γ²/(γ − γ²S)": is_identity(STEP**2 / DESCENT, STEP**2 / (STEP - S * STEP**2)),
         "= (1 − r)/(S (1 + r))": is_identity(STEP**2 / DESCENT, (1 - root) / (S * (1 + root))),
         "r -> 1 as T grows": sp.limit(sp.sqrt(1 - 4 * S * h), h, 0) == 1,
         "so 0": sp.limit((1 - root) / (S * (1 + root)), root, 1) == 0,
-        "l'Hôpital": is_identity(sp.diff(numerator, x) / sp.diff(denominator, x), two * x / (1 - two * x * S))
-        and sp.limit(two * x / (1 - two * x * S), x, 0) == 0,
+        "l'Hôpital": is_identity(sp.diff(numerator, x) / sp.diff(denominator, x), slopes)
+        and sp.limit(slopes, x, 0) == 0,
     }
     return settle(claim_of(eq_51), steps, "γ falls to 0 as T grows")
 
@@ -595,15 +598,16 @@ def eq_55(*, offset: int = 2) -> Verdict:
     """
     a, b = sp.symbols("a b", positive=True)  # √n, √(n+1)
     x = sp.symbols("x", nonnegative=True)  # 1/n
+    next_term = x / (1 + x)
     steps = {
         "n = 1": offset >= 1 and sp.log(n).subs(n, 1) == 0 and sp.sqrt(n).subs(n, 1) == 1,
         # √(n+1) − √n = 1/(√(n+1) + √n) ≤ 1/√(n+1)
         "roots, n to n + 1": is_identity(b - a, (b**2 - a**2) / (a + b))
         and is_nonnegative_form(1 / b - 1 / (a + b), a / (b * (a + b))),
         # 1/(n+1) ≤ ln(n+1) − ln n
-        "logarithm, n to n + 1": rises_from_zero(sp.log(1 + x) - x / (1 + x), x)
-        and is_identity(sp.diff(sp.log(1 + x) - x / (1 + x), x), x / (1 + x) ** 2),
-        "x/(1 + x) = 1/(n + 1)": is_identity((x / (1 + x)).subs(x, 1 / n), 1 / (n + 1)),
+        "logarithm, n to n + 1": rises_from_zero(sp.log(1 + x) - next_term, x)
+        and is_identity(sp.diff(sp.log(1 + x) - next_term, x), x / (1 + x) ** 2),
+        "x/(1 + x) = 1/(n + 1)": is_identity(next_term.subs(x, 1 / n), 1 / (n + 1)),
     }
     return settle(claim_of(eq_55), steps, "true with 2, and with 1; no constant below 1 at T = 0")
 
@@ -641,9 +645,14 @@ def eq_57(*, power: int = 1) -> Verdict:
     power : of √(T+1) below the fraction lines
     """
     first = sp.symbols("h0", positive=True)
+    start = delta / (first * sp.sqrt(n) ** power)
+    noise = gamma**2 * (2 + sp.log(n)) / (first * sp.sqrt(n) ** power) * A
     steps = {
-        "Δ/√n": _vanishes(delta / (first * sp.sqrt(n) ** power)),
-        "ln n/√n": _vanishes(gamma**2 * (2 + sp.log(n)) / (first * sp.sqrt(n) ** power) * A),
+        "the two terms of (54)": is_identity(
+            start + noise, (delta + A * gamma**2 * (2 + sp.log(n))) / (first * sp.sqrt(n))
+        ),
+        "Δ/√n": _vanishes(start),
+        "ln n/√n": _vanishes(noise),
     }
     return settle(claim_of(eq_57), steps, "C_m is C times m")
 

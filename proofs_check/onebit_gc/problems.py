@@ -50,8 +50,10 @@ def eq_27(*, noise: int = 1) -> Verdict:
     noise : of the label
     """
     beta, true, X, e = sp.symbols("beta true X e", real=True)
-    minimiser = sp.solve(sp.diff((X * beta - (X * true + e)) ** 2 / 2, beta), beta)[0]
+    loss = (X * beta - (X * true + e)) ** 2 / 2
+    minimiser = sp.solve(sp.diff(loss, beta), beta)[0]
     steps = {
+        "a parabola": is_identity(sp.diff(loss, beta, 2), X**2),
         "the minimiser is off by e/x": is_identity(minimiser, true + e / X),
         "2, not 1": minimiser.subs({true: 1, X: 1, e: noise}) == 2,
     }

@@ -115,8 +115,8 @@ def eq_19_repaired(*, step: int = 1) -> Verdict:
             (sum(Fraction(1, x) for x in each), sorted(each))
             for each in product(range(1, 4), repeat=3)
             if sum(each) == 5
-        )[1]
-        == [1, 2, 2],
+        )
+        == (2, [1, 2, 2]),
     }
     return settle(claim_of(eq_19_repaired), steps, "the replications differ by at most one")
 

@@ -62,9 +62,12 @@ def eq_33(*, power: int = 1) -> Verdict:
     ----------
     power : of 1 − p
     """
+    chances = {1: (1 + r1) / 2, -1: (1 - r1) / 2}  # (6)
     steps = {
         "each of the D coordinates adds q": is_identity(D * mean(I1**2 * h1**2, MOMENTS), q**power * D),
-        "I² = I, h² = 1": all(i**2 == i for i in (0, 1)) and all(sign**2 == 1 for sign in (-1, 1)),
+        "I² = I, E h = f/‖f‖, h² = 1": all(i**2 == i for i in (0, 1))
+        and is_identity(sp.Add(*(chance * sign for sign, chance in chances.items())), r1)
+        and is_identity(sp.Add(*(chance * sign**2 for sign, chance in chances.items())), sp.Integer(1)),
     }
     return settle(claim_of(eq_33), steps, "needs independence of a worker's straggling and its signs only")
 
@@ -78,14 +81,14 @@ def eq_34(*, power: int = 2) -> Verdict:
     power : of 1 − p
     """
     half = sp.Rational(1, 2)
-    printed = sp.Add(
-        *(
-            sign1 * sign2 * (half + sign1 * f1 / (2 * n1)) * (half + sign2 * f2 / (2 * n2))
-            for sign1, sign2 in product((1, -1), repeat=2)
-        )
-    )
+    chances = {
+        (sign1, sign2): (half + sign1 * f1 / (2 * n1)) * (half + sign2 * f2 / (2 * n2))
+        for sign1, sign2 in product((1, -1), repeat=2)
+    }
+    printed = sp.Add(*(sign1 * sign2 * chance for (sign1, sign2), chance in chances.items()))
     joint = mean(I1 * I2 * h1 * h2, MOMENTS).subs({r1: f1 / n1, r2: f2 / n2})
     steps = {
+        "the four chances add up to 1": is_identity(sp.Add(*chances.values()), sp.Integer(1)),
         "the four products": is_identity(printed, f1 * f2 / (n1 * n2)),
         "times the chance that both answer": is_identity(joint, q**power * printed),
     }
@@ -253,6 +256,10 @@ def eq_40(*, pairs: int = 1) -> Verdict:
     dim_less_one, odds, count = sp.symbols("D1 odds count", nonnegative=True)
     dim, answer_prob = any_size(dim_less_one, odds)
     parts = 1 + count
+
+    def ordered(number: sp.Expr) -> sp.Expr:
+        return number**2 - pairs * number
+
     steps = {
         "(35), repaired": eq_35_repaired().status is Status.PROVED,
         "(36)": eq_36().status is Status.PROVED,
@@ -260,9 +267,9 @@ def eq_40(*, pairs: int = 1) -> Verdict:
         "κ ≥ 0": is_nonnegative(kappa(dim, answer_prob)),
         "(41)": eq_41().status is Status.PROVED,
         "ordered pairs of different parts: one part more pairs with both orders": is_identity(
-            (parts + 1) ** 2 - pairs * (parts + 1) - (parts**2 - pairs * parts), 2 * parts
+            ordered(parts + 1) - ordered(parts), 2 * parts
         )
-        and 1**2 - pairs * 1 == 0,
+        and ordered(sp.Integer(1)) == 0,
     }
     return settle(claim_of(eq_40), steps, "exact equality, then one bound for every inner product; attained by equal g")
 
@@ -415,16 +422,16 @@ def lemma_2_random_placement(*, most: int = 4) -> Verdict:
     ----------
     most : workers up to which the mean overlap is also enumerated
     """
-    counted = all(
+    counted = [
         sum(len(set(a) & set(b)) for a in combinations(range(n), i) for b in combinations(range(n), k)) * n
         == i * k * sp.binomial(n, i) * sp.binomial(n, k)
         for n in range(1, most + 1)
         for i in range(1, n + 1)
         for k in range(1, n + 1)
-    )
+    ]
     mean_overlap = W * (d1 / W) * (d2 / W)  # each worker holds the parts with chances d/W, independently
     steps = {
-        "mean overlap": is_identity(mean_overlap, d1 * d2 / W) and counted and most > 2,
+        "mean overlap": is_identity(mean_overlap, d1 * d2 / W) and counted == [True] * (1 + 4 + 9 + 16),
         "the exact moment is linear in the overlaps": second_moment().status is Status.PROVED
         and is_identity(mean_overlap * (g1 / d1) * (g2 / d2), g1 * g2 / W),
         "hence (40)": eq_40().status is Status.PROVED,

@@ -6,7 +6,7 @@ from math import factorial
 import numpy as np
 import sympy as sp
 
-from proofs_check import hetero_gc
+from proofs_check.hetero_gc import strongly_convex as hetero_gc
 from proofs_check.onebit_gc.notation import HADAMARD, HALF, exact_kappa, is_nonnegative_form
 from proofs_check.onebit_gc.second_moment import lemma_2, lemma_2_repaired
 from proofs_check.onebit_gc.unbiased import lemma_1
@@ -86,19 +86,20 @@ def eq_12_repaired(*, scale: int = 2) -> Verdict:
     ----------
     scale : 1/(1 − p)
     """
-    t = sp.symbols("t", nonnegative=True) + 1
+    before = sp.symbols("before", nonnegative=True)
+    t = before + 1
     i = sp.symbols("i")
     factor = mean((1 - scale * i / t) ** 2, {i: (sp.Rational(1, 2), sp.Rational(1, 2))})
     error, below = Fraction(1), True
     curve = bounds.theorem_1_repaired(REG, np.ones(1), 1, 0.5, np.arange(1, 31)).value  # (30,)
     for step in range(1, 31):
         below &= error <= Fraction(float(curve[step - 1]))
-        error *= 1 - Fraction(2, step) + Fraction(2, step**2)
+        error *= Fraction(str(factor.subs(before, step - 1)))
     steps = {
         "1 − 2/t ≤ 1": is_nonnegative_form(1 - (1 - scale / t), 2 / t),
         "1 − 2/t ≥ −1": is_nonnegative_form(1 + (1 - scale / t), 2 * (t - 1) / t),
         "mean square factor": is_identity(factor, 1 - 2 / t + 2 / t**2),
-        "G": exact_kappa(1, HALF) + 1 == 2 and float(curve[0]) == 2.0,
+        "G": exact_kappa(1, HALF) + 1 == 2 and curve[:3].tolist() == [2.0, 2.0, 2 / 3],
         "below the bound for T = 1, ..., 30": below,
     }
     return settle(claim_of(eq_12_repaired), steps, "bounded along the iterates is all that the proofs use")
@@ -114,8 +115,7 @@ def lemma_3(*, constant: int = 4) -> Verdict:
     """
     u = sp.symbols("u", nonnegative=True)  # T = 1 + u
     steps = {
-        "the recursion, as in hetero_gc's Theorem 2": hetero_gc.theorem_2(constant=constant).status
-        is Status.HOLDS_WITH_ERRATUM,
+        "the recursion, as in hetero_gc's Lemma 4": hetero_gc.lemma_4(constant=constant).status is Status.PROVED,
         # β_T after T steps from β_0 instead of T − 1 from β_1: the bound at T + 1
         "either count of the steps": is_nonnegative_form(1 / (1 + u) - 1 / (2 + u), 1 / ((1 + u) * (2 + u))),
     }
@@ -171,7 +171,7 @@ def theorem_1_repaired(*, at_two: int = 2) -> Verdict:
     steps = {
         "Lemma 1": lemma_1().status is Status.PROVED,
         "second moment of any placement": lemma_2_repaired().status is Status.PROVED,
-        "constant 1 but for T = 2": hetero_gc.theorem_2(constant=at_two).status is Status.HOLDS_WITH_ERRATUM,
+        "constant 1 but for T = 2": hetero_gc.lemma_4(constant=at_two).status is Status.PROVED,
         "in numbers": np.array_equal(printed * n_iters, [6, 6 * at_two, 6, 6, 6, 6, 6, 6]),
         "the recursion stays below": bool(np.all(recursion[:8] <= printed)) and recursion[1] == 6.0,
     }

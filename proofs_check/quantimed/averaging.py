@@ -29,7 +29,9 @@ def assumption_1(*, own: Fraction = Fraction(0)) -> Verdict:
     ring = sp.Matrix(4, 4, lambda i, j: sp.Rational(1, 2) if (i - j) % 4 in (1, 3) else 0)
     signs = sp.Matrix([1, -1, 1, -1])
     steps = {
-        "symmetric, rows sum to 1, w ≥ 0": w == w.T and w * sp.ones(2, 1) == sp.ones(2, 1) and min(w) >= 0,
+        "symmetric, rows sum to 1, w ≥ 0": w == w.T
+        and w * sp.ones(2, 1) == sp.ones(2, 1)
+        and all(w[i, j] >= 0 for i in (0, 1) for j in (0, 1)),
         "null(I − W) = span(1)": (sp.eye(2) - w).nullspace() == [sp.ones(2, 1)],
         "an eigenvalue −1": w * sp.Matrix([1, -1]) == -sp.Matrix([1, -1]),
         "the ring of four": ring * signs == -signs and len((sp.eye(4) - ring).nullspace()) == 1,

@@ -31,7 +31,9 @@ def eq_6(*, size: int = 2) -> Verdict:
     steps = {
         "share of the sets with a given sample": is_identity(share, b / m),
         "so of the mean": is_identity(share / b, 1 / m),
-        "two of three": is_identity(sum(sum(each) for each in batches) / (2 * len(batches)), sum(grads) / 3),
+        "two of three": is_identity(
+            sp.Add(*(sp.Add(*each) for each in batches)) / (2 * len(batches)), sp.Add(*grads) / 3
+        ),
     }
     return settle(claim_of(eq_6), steps, "given the size, and if the size does not depend on the samples")
 

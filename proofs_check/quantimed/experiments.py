@@ -1,12 +1,15 @@
 """The numbers of Section 5 that arithmetic decides."""
 
 from fractions import Fraction
+from math import comb
 
 import numpy as np
 import sympy as sp
 
+from proofs_check.quantimed.batches import FASTEST, SLOWEST
 from proofs_check.quantimed.update import PROBLEM, SETTING
 from proofs_check.tools.symbolic import is_nonnegative, settle
+from workbench.bounds import quantimed as bounds
 from workbench.core.claims import Grade, Status, Verdict, claim, claim_of
 from workbench.quantizers import lattice
 from workbench.schemes.decentralized_round import Links
@@ -84,4 +87,54 @@ def number_step_sizes(*, scales: tuple[int, int] = (14, 15)) -> Verdict:
         "the tuned steps need more than about 200 rounds; Theorem 2's own constants are 1",
         status=Status.HOLDS_WITH_ERRATUM,
         evidence={"cifar": float(first[0]), "mnist": float(first[1])},
+    )
+
+
+@claim("quantimed", "Number connectivity 0.4")
+def number_connectivity_0_4(*, workers: int = 50) -> Verdict:
+    r"""Show that an Erdős–Rényi graph of 50 workers with p_c = 0.4 is connected but for chances below 10^(−9).
+
+    Otherwise k ≤ 25 of them have no edge to the others: Σ_k C(50, k) 0.6^(k(50 − k)) at most, 6.8e-10.
+
+    Parameters
+    ----------
+    workers : n
+    """
+    missing = Fraction(3, 5)
+    terms = [comb(workers, k) * missing ** (k * (workers - k)) for k in range(1, workers // 2 + 1)]
+    steps = {"below 1e-9": sum(terms) < Fraction(1, 10**9), "nearly all from one alone": terms[0] > sum(terms[1:])}
+    return settle(
+        claim_of(number_connectivity_0_4),
+        steps,
+        "Section 2 asks for a connected graph, which this is but for luck",
+        evidence={"chance": float(sum(terms))},
+    )
+
+
+@claim("quantimed", "Number mean speed")
+def number_mean_speed(*, slowest: int = SLOWEST) -> Verdict:
+    r"""Show what Uniform(10, 90) gives: E V = 50, so T_d = b/50, and a worker is between b/5 and 9b/5 samples.
+
+    Empty batches need V T_d < 1: with probability (1/T_d − 10)/80 for 5/9 < b < 5, none from b = 5 on. The whole part
+    of 200 is never reached below b = 1000/9.
+
+    Parameters
+    ----------
+    slowest : of V
+    """
+    mean_speed = Fraction(slowest + FASTEST, 2)
+    empty = {b: (1 / (Fraction(b) / mean_speed) - slowest) / (FASTEST - slowest) for b in (1, 2, 4)}
+    ours = {b: 1 - bounds.batches_of_uniform_speed(slowest, FASTEST, b / 50, 200)[0] for b in (1, 2, 4, 5)}
+    steps = {
+        "E V": mean_speed == 50,
+        "from and to": (slowest / mean_speed, FASTEST / mean_speed) == (Fraction(1, 5), Fraction(9, 5)),
+        "empty batches": empty == {1: Fraction(1, 2), 2: Fraction(3, 16), 4: Fraction(1, 32)},
+        "ours": all(abs(ours[b] - float(chance)) < 1e-12 for b, chance in empty.items()) and abs(ours[5]) < 1e-12,
+        "never all": Fraction(200) / Fraction(9, 5) == Fraction(1000, 9),
+    }
+    return settle(
+        claim_of(number_mean_speed),
+        steps,
+        "empty batches occur below b = 5 alone",
+        evidence={f"empty_b_{b}": float(chance) for b, chance in empty.items()},
     )

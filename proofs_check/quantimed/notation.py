@@ -1,14 +1,18 @@
 """What all checks of quantimed share: how premises combine, and the smallest networks."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
+import numpy.typing as npt
 import sympy as sp
 
 from proofs_check.tools.symbolic import is_identity, is_nonnegative
+from workbench.core.errors import InputError
 from workbench.core.types import FloatArray
 
+ONE = sp.Integer(1)
 PAIR: FloatArray = np.full((2, 2), 0.5)  # two workers, W = 11ᵀ/2
+THIRDS: FloatArray = np.array([[0.5, 0.25, 0.25], [0.25, 0.5, 0.25], [0.25, 0.25, 0.5]])
 SWAP: FloatArray = np.array([[0.0, 1.0], [1.0, 0.0]])  # two workers that keep nothing of their own
 
 
@@ -21,3 +25,17 @@ def combines(conclusion: sp.Expr, premises: Mapping[sp.Expr, sp.Expr]) -> bool:
     """
     total = sp.Add(*(weight * premise for premise, weight in premises.items()))
     return all(map(is_nonnegative, map(sp.sympify, premises.values()))) and is_identity(conclusion, total)
+
+
+def close(found: npt.ArrayLike, exact: npt.ArrayLike) -> bool:
+    """Show that a bound as a number is the exact one, but for roundings."""
+    return bool(np.allclose(found, exact, rtol=1e-12, atol=0.0))
+
+
+def raises(call: Callable[[], object]) -> bool:
+    """Show that the input is refused."""
+    try:
+        call()
+    except InputError:
+        return True
+    return False

@@ -1,18 +1,18 @@
 """Section 2 and Assumptions 3 to 5: what is minimised, and what is assumed of the losses."""
 
 from fractions import Fraction
+from itertools import product
+from typing import Any
 
 import numpy as np
 import sympy as sp
 
-from proofs_check.quantimed.notation import combines
+from proofs_check.quantimed.notation import ONE, combines
 from proofs_check.tools.symbolic import is_identity, is_nonnegative, mean, settle
 from workbench.core.claims import Grade, Status, Verdict, claim, claim_of
 from workbench.core.types import Regularity
 from workbench.problems.quadratic import Quadratic
 from workbench.schemes.decentralized_round import FixedBatch, LocalGradients
-
-ONE = sp.Integer(1)
 
 
 @claim("quantimed", "Eq. 1", eq=1)
@@ -73,7 +73,7 @@ def eq_4(*, parts: int = 2) -> Verdict:
     parts : the multiple of a part's gradient
     """
     a, b, c, d = sp.symbols("a b c d", real=True)
-    problem = Quadratic(np.array([[[2.0]], [[6.0]]]), np.array([[1.0], [3.0]]), Regularity())
+    problem: Any = Quadratic(np.array([[[2.0]], [[6.0]]]), np.array([[1.0], [3.0]]), Regularity())
     x = np.array([[[4.0], [4.0]]])  # (R, W, D)
     local = LocalGradients(problem, FixedBatch(None), 1).at(x, None)[0]  # (W, D)
     steps = {
@@ -237,4 +237,35 @@ def section_2_accuracy(*, root: int = 2) -> Verdict:
         status=Status.HOLDS_WITH_ERRATUM,
         grade=Grade.PROVED,
         evidence={"rounds_of_section_5": float((200 * 50) ** 3)},
+    )
+
+
+@claim("quantimed", "Section 2 population risk")
+def section_2_population_risk(*, twice: int = 2) -> Verdict:
+    r"""Show that sup_x |L(x) − L_N(x)| over all x is infinite for ℓ = ½(x − θ)², and what its role is otherwise.
+
+    θ = ±1 with equal chances, N odd: L − L_N = x θ̄ with θ̄ ≠ 0. Where the sup is u, over x_i and x*: L(x_i) − L(x*) ≤
+    L_N(x_i) − min L_N + 2u; and for every norm ‖∇L(x)‖ ≤ ‖∇L_N(x)‖ + u' in the same way.
+
+    Parameters
+    ----------
+    twice : how often u enters
+    """
+    x, theta = sp.symbols("x theta", real=True)
+    here, there, ours, best, at, u = sp.symbols("L_x L_opt LN_x LN_min LN_opt u", real=True)
+    gap = (x**2 + 1) / 2 - ((x**2 + 1) / 2 - x * theta)  # θ² = 1, the data's mean is θ̄
+    sums = {sum(signs) for signs in product((1, -1), repeat=3)}
+    steps = {
+        "L − L_N": is_identity(gap, x * theta),
+        "no bound": sp.limit(gap.subs(theta, sp.Rational(1, 3)), x, sp.oo) == sp.oo,
+        "θ̄ ≠ 0, N = 3": 0 not in sums,
+        "what follows": combines(
+            (ours - best + twice * u) - (here - there), {u - (here - ours): ONE, u - (at - there): ONE, at - best: ONE}
+        ),
+    }
+    return settle(
+        claim_of(section_2_population_risk),
+        steps,
+        "cited, and true on bounded sets; gradients of this ℓ differ by θ̄ everywhere",
+        status=Status.HOLDS_WITH_ERRATUM,
     )

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import sympy as sp
 
-from proofs_check.quantimed.notation import PAIR
+from proofs_check.quantimed.notation import PAIR, THIRDS
 from proofs_check.tools.symbolic import is_identity, settle
 from workbench.core.claims import Grade, Status, Verdict, claim, claim_of
 from workbench.core.types import FloatArray, Regularity
@@ -19,7 +19,6 @@ from workbench.topologies.mixing import Mixing
 
 PROBLEM: Any = Quadratic(np.array([[[1.0]], [[1.0]]]), np.array([[1.0], [3.0]]), Regularity())
 SETTING = Setting(PROBLEM, bounded_speed.build(2, slowest=1.0, fastest=1.0))
-THIRDS = np.array([[0.5, 0.25, 0.25], [0.25, 0.5, 0.25], [0.25, 0.25, 0.5]])
 
 
 @claim("quantimed", "Eq. 8", eq=8)

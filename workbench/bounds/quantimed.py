@@ -113,7 +113,7 @@ def batches_of_uniform_speed(
     return float(prob.sum()), float(prob @ (1 / sizes)), float(prob @ sizes)
 
 
-@claim("quantimed", "Theorem 1", eq=9, assumes=(STRONGLY_CONVEX, SMOOTH, UNBIASED))
+@claim("quantimed", "Theorem 1", eq=9, assumes=(STRONGLY_CONVEX, SMOOTH, UNBIASED, SOME_GRADIENT))
 def theorem_1(
     reg: Regularity,
     mixing_rate: float,
@@ -321,7 +321,7 @@ def eq_11(reg: Regularity, mixing_rate: float, n_iters: npt.ArrayLike, *, n_samp
     return Bound(scale / np.cbrt(_indices(n_iters)), "average consensus error")
 
 
-@claim("quantimed", "Eq. 11 recursion", assumes=(SMOOTH, UNBIASED, ALIKE))
+@claim("quantimed", "Eq. 11 recursion", assumes=(SMOOTH, UNBIASED, SOME_GRADIENT, ALIKE))
 def consensus_recursion(
     reg: Regularity,
     weights: FloatArray,
@@ -350,7 +350,7 @@ def consensus_recursion(
     return Bound(source / leak * (1 - (1 - (1 - leak) ** last) / (leak * last)), "average consensus error")
 
 
-@claim("quantimed", "Eq. 11 repaired", assumes=(SMOOTH, UNBIASED, ALIKE))
+@claim("quantimed", "Eq. 11 repaired", assumes=(SMOOTH, UNBIASED, SOME_GRADIENT, ALIKE))
 def consensus_repaired(
     reg: Regularity,
     weights: FloatArray,
@@ -375,7 +375,7 @@ def consensus_repaired(
     return Bound(np.asarray(2 * source / (mixing_step * net.gap)), "consensus error")
 
 
-@claim("quantimed", "Theorem 2 repaired", assumes=(SMOOTH, UNBIASED, ALIKE))
+@claim("quantimed", "Theorem 2 repaired", assumes=(SMOOTH, UNBIASED, SOME_GRADIENT, ALIKE))
 def theorem_2_repaired(
     reg: Regularity,
     weights: FloatArray,
@@ -412,7 +412,7 @@ def theorem_2_repaired(
     return Bound(start + (reg.smoothness or 0) ** 2 * apart + noise, "average of E‖∇f(x̄)‖²")
 
 
-@claim("quantimed", "Theorem 2 recursion", assumes=(SMOOTH, UNBIASED, ALIKE))
+@claim("quantimed", "Theorem 2 recursion", assumes=(SMOOTH, UNBIASED, SOME_GRADIENT, ALIKE))
 def theorem_2_recursion(
     reg: Regularity,
     weights: FloatArray,

@@ -9,9 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from proofs_check.experiments.hetero_gc import check_theorem_2, check_theorem_3
 from workbench.codes import optimally_structured
 from workbench.codes.code import DesignSpec
-from workbench.core.claims import Claim, Verdict
+from workbench.core.claims import Verdict
 from workbench.core.types import FloatArray, Problem, VarianceConstant
 from workbench.engine.compare import Comparison, Separation, coded_schemes, compare, separation
 from workbench.engine.parallel import run_jobs
@@ -22,9 +23,10 @@ from workbench.moments.replay import Replayed, replay_left_out
 from workbench.schemes.scheme import Setting
 from workbench.stragglers.log import ResponseLog
 from workbench.stragglers.profile import StragglerProfile, estimate_profile, straggle_prob_from
-from workbench.verdicts import TheoremCheck, check_theorem_2, check_theorem_3
+from workbench.verdicts import TheoremCheck
 
 PAPER_FIGURE = "hetero_gc/fig1"
+PROVED_ITEMS = ("Lemma", "Theorem", "Proposition")
 PACKAGES = ("numpy", "scipy", "cvxpy", "networkx", "matplotlib", "straggler-workbench")
 
 Progress = Callable[[str], None]
@@ -176,10 +178,13 @@ def _theorem_jobs(profile: StragglerProfile, config: StudyConfig) -> list[Callab
 
 
 def _proof_checks() -> list[Callable[[], Verdict]]:
-    """Return the proof checks of hetero_gc, in the paper's order."""
-    from proofs_check import hetero_gc
+    """Return the checks of hetero_gc's lemmas, theorems and propositions, in the paper's order."""
+    from proofs_check.ledger import ledger
+    from proofs_check.registry import checks
 
-    return [check for check in vars(hetero_gc).values() if isinstance(getattr(check, "claim", None), Claim)]
+    found = checks()
+    rows = [row for row in ledger().values() if row.paper == "hetero_gc" and row.item.startswith(PROVED_ITEMS)]
+    return [found[row.key] for row in rows]
 
 
 def _figure_job() -> Callable[[], dict[str, Any]]:

@@ -220,3 +220,57 @@ def test_bounds_scale_with_the_units(c: float) -> None:
 def test_every_bound_names_its_claim() -> None:
     assert claim_of(hetero_gc.theorem_2).key == "hetero_gc/theorem_2"
     assert hetero_gc.SMALL_STEP in claim_of(hetero_gc.theorem_3_decaying).assumes
+
+
+def test_theorem_2_repaired_bounds_the_literal_recursion_and_is_attained_at_both_starts() -> None:
+    last = np.arange(1, 60)
+    scale = 3.0 * 2**2 * 1.5 / 0.5**2  # G/μ²
+    bound = hetero_gc.theorem_2_repaired(REG, 2, 2.0, last).value
+    for start in (Fraction(0), Fraction(1, 3), Fraction(1)):
+        curve, a = [], start  # in units of G/μ²
+        for t in range(1, 60):
+            curve.append(float(a))
+            a = (1 - Fraction(2, t)) * a + Fraction(1, t**2)
+        assert np.all(scale * np.array(curve) <= bound * (1 + 1e-12))
+        if start == 1:
+            assert bound[0] == scale * curve[0]
+        if start == 0:
+            assert bound[1] == scale * curve[1]
+    printed = hetero_gc.theorem_2(REG, 2, 2.0, last).value
+    np.testing.assert_allclose(printed / bound, np.where(last == 2, 2, 4), rtol=1e-14)
+
+
+def test_theorem_3_recursion_is_the_literal_sum() -> None:
+    steps = [0.25, 0.1, 0.4, 0.05]
+    gap, error = 2.0, 3.0 * 9 / 1.5
+    weight = noise = 0.0
+    expected = []
+    for eta in steps:
+        weight += eta - 4.0 * eta**2 / 2
+        noise += 4.0 * eta**2 / 2 * error
+        expected.append((gap + noise) / weight)
+    found = hetero_gc.theorem_3_recursion(REG, 3, 1.5, np.array(steps), loss_gap=gap).value
+    np.testing.assert_allclose(found, expected, rtol=1e-14)
+
+
+@pytest.mark.parametrize("first", [0.01, 0.1, 0.25])
+def test_the_decaying_rule_bounds_the_average_too(first: float) -> None:
+    """The largest average that the summed descent allows has all of it in the last gradient, which weighs least."""
+    last = np.arange(0, 50)
+    steps = first / np.sqrt(last + 1.0)
+    weights = steps * (1 - 4.0 * steps / 2)
+    weighted = hetero_gc.theorem_3_recursion(REG, 2, 2.0, steps, loss_gap=1.0).value
+    average = weighted * np.cumsum(weights) / np.minimum.accumulate(weights) / (last + 1)
+    assert np.all(average <= hetero_gc.theorem_3_decaying(REG, 2, 2.0, last, loss_gap=1.0, first_step=first).value)
+
+
+def test_the_second_moment_is_bounded_by_lemma_2_over_all_patterns() -> None:
+    rng = np.random.default_rng(3)
+    p, factor = rng.uniform(0.1, 0.7, 4), rng.uniform(0, 2, 4)
+    weights = np.asarray(solve_sparse(p, factor, 3).toarray())
+    utility = float(utilities(p, factor).sum())
+    for _ in range(20):
+        grads = rng.standard_normal((3, 2))
+        grads /= np.linalg.norm(grads, axis=1, keepdims=True)
+        second = error_by_patterns(weights, p, factor, grads) + float(np.sum(grads.sum(axis=0) ** 2))
+        assert second <= hetero_gc.lemma_2_second_moment(3, utility, 1.0).value * (1 + 1e-12)
