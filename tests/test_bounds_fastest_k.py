@@ -207,6 +207,7 @@ def test_units_of_time_and_error_do_not_matter() -> None:
     ("function", "arguments", "words"),
     [
         (bounds.proposition_1, {"reg": REG, "n_iters": 1, **EXAMPLE, "step_size": 0.3}, "step_size is 0.3"),
+        (bounds.proposition_1, {"reg": REG, "n_iters": 1, **EXAMPLE, "step_size": 0.2, "var_growth": 9}, r"\(0, 0.17"),
         (bounds.proposition_1_recursion, {"reg": REG, "n_iters": 1, **EXAMPLE, "step_size": 0.6}, "step_size is 0.6"),
         (bounds.proposition_1, {"reg": Regularity(), "n_iters": 1, **EXAMPLE}, "needs smoothness"),
         (

@@ -1,6 +1,7 @@
 """Bounds of onebit_gc against exact enumeration, against the recursions, and against each other."""
 
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 import pytest
@@ -171,9 +172,23 @@ def test_the_misprints_differ_from_the_repaired_forms_by_their_bracket() -> None
 
 
 def test_the_best_step_is_never_above_half_of_the_largest() -> None:
-    options = {"mass": np.ones(2), "dim": 3, "straggle_prob": 0.2, "n_iters": [3, 10**6]}
-    first, late = bounds.best_step(REG, **options, loss_gap=1e6)  # type: ignore[arg-type]
+    options: Any = {"mass": np.ones(2), "dim": 3, "straggle_prob": 0.2, "n_iters": [3, 10**6]}
+    first, late = bounds.best_step(REG, **options, loss_gap=1e6)
     assert first == 1 / (2 * 2.0) > late  # S = 2
+
+
+def test_a_run_of_one_gradient_has_a_bound() -> None:
+    """T = 0, S = 1/8: γ − Sγ² = 1."""
+    own, step = Regularity(smoothness=0.25, grad_bound_sq=1.0), 4 - 8**0.5
+    more: Any = {"n_iters": [0], "loss_gap": 2.0}
+    assert bounds.theorem_2_step(0.25, [0])[0] == pytest.approx(step)
+    noise = (3 - 0.5) / 0.5 / 8  # one part on one worker: B = 1, D = 3
+    assert bounds.theorem_2(own, 1, 1, 1, 3, 0.5, **more).value[0] == pytest.approx(2 + step**2 * noise)
+    repaired = bounds.theorem_2_repaired(own, np.ones(1), 3, 0.5, **more).value[0]
+    assert repaired == pytest.approx(2 + step**2 * noise)
+    assert bounds.best_step(own, np.ones(1), 3, 0.5, **more)[0] == pytest.approx((2 / noise) ** 0.5)
+    best = bounds.theorem_2_best(own, np.ones(1), 3, 0.5, **more).value[0]
+    assert best == pytest.approx(4 * (2 * noise) ** 0.5 + 4 / 8 * 2)
 
 
 def test_no_noise_needs_no_small_step() -> None:

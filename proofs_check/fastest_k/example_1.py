@@ -63,7 +63,7 @@ def example_1(*, adaptive: int = 589, fixed: int = 1098, last: int = 6623) -> Ve
     longest = Fraction(last + 1, fixed - 1)
     shortest = Fraction(adaptive - 1, fixed + 1)
     steps = {
-        "t_1 of (26)": is_identity((_wait(2) - _wait(1)) / _wait(1) * (2 * r - 2), sp.Rational(5, 2) * (r - 1)),
+        "t_1 of (26)": is_identity((_wait(2) - _wait(1)) / _wait(1) * (2 * r - 2), _grown(r)),
         "for r > 7/5 the smaller k is the faster one at first": all(
             is_nonnegative(
                 ((r - sp.Rational(1, k)) / _wait(k) - (r - sp.Rational(1, more)) / _wait(more)).subs(r, beyond)
@@ -76,6 +76,7 @@ def example_1(*, adaptive: int = 589, fixed: int = 1098, last: int = 6623) -> Ve
         and follows(1 + 2 * (gap - 1) * one > 1, gap > 1, one > 0),
         "two fixed curves cross once": _one_crossing(),
         "they fall from the gap to their floors": all(map(_falls_to_its_floor, range(1, N_WORKERS + 1))),
+        "G is 0 at r = 1, where the curves begin": bool(abs(_late(ball(Fraction(1)), longest)) < 1e-9),
         "r <= 63/25: G/g is too large": positive_throughout(
             lambda x: _late(x, longest), Fraction(7, 5), split, cells=400
         ),
@@ -217,9 +218,14 @@ def _alpha() -> Ball:
     return -ball(1 - ETA_C).log()
 
 
+def _grown(ratio: Any) -> Any:
+    """e^{αt_1/μ_1}."""
+    return Fraction(5, 2) * (ratio - 1)
+
+
 def _switches_at(time: int, ratio: Fraction, rate: Fraction) -> bool:
     """Show time − 1 < t_1 ≤ time."""
-    first = (ball(Fraction(5, 2) * (ratio - 1))).log() * _mean(1) / (ball(rate) * _alpha())
+    first = ball(_grown(ratio)).log() * _mean(1) / (ball(rate) * _alpha())
     return bool(first > time - 1) and bool(first <= time)
 
 
@@ -250,7 +256,7 @@ def _one_crossing() -> bool:
     import z3
 
     a, b, x, y, early, late = z3.Reals("a b x y early late")  # early < late: e^((a - b) t) at two times
-    return follows(b * y * late > a * x, b * y * early >= a * x, late > early, early > 0, a > b, b > 0, x > 0, y > 0)
+    return follows(b * y * late > a * x, b * y * early >= a * x, late > early, early > 0, a > b, b > 0, x > 0)
 
 
 def _late(ratio: Ball, longest: Fraction) -> Ball:

@@ -197,11 +197,13 @@ def section_v_a_proposition_1(*, limit: int = 1) -> Verdict:
     """
     centre = Fraction(5)
     away = _mean(Fraction) - centre
+    growth = STEP * (Fraction(33, 4) + DIM * Fraction(121, 4))
     failure = (-ball(2 * N_SAMPLES * DIM * away**2 / (max(ENTRIES) - min(ENTRIES)) ** 2)).exp()
     steps = {
         "eta > 1/(limit L) for L = 2500": limit * DIM * centre**2 * STEP > 1,
+        "5 is half below the mean": away == Fraction(1, 2),
         "L >= 2500 but for 10^-500": bool(failure < ball(Fraction(1, 10**500))),
-        "not beyond 2/L for the mean Hessian": STEP * (Fraction(33, 4) + DIM * Fraction(121, 4)) < 2,
+        "not beyond 2/L for the mean Hessian": 1.5 < growth < 2,
         "the mean Hessian": _mean(Fraction) ** 2 == Fraction(121, 4)
         and _mean(lambda x: x**2) - Fraction(121, 4) == Fraction(33, 4),
     }

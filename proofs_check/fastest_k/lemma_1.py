@@ -379,6 +379,7 @@ def eq_16_repaired(*, printed: int = 2, reach: int = 2) -> Verdict:
     tau, u, root, v = z3.Reals("tau u root v")
     n = z3.Int("n")
     root_two = (root * root == 2, root > 0)
+    doubled = u**2 <= 2 * (u - 1) ** 2
     law = {Fraction(1, 10): HALF, Fraction(19, 10): HALF}
     times = [2, 7, 12, 17]
     exact = [sum(prob for done, prob in rounds_done(law, Fraction(t)).items() if 2 * done < t) for t in times]
@@ -390,10 +391,10 @@ def eq_16_repaired(*, printed: int = 2, reach: int = 2) -> Verdict:
             n * (u - 1) ** 2 <= (tau - u + 1) * v**2, n >= 0, n <= tau - u + 1, u > 1, v >= u - 1
         ),
         "half of it is enough": follows(2 * (tau - u + 1) <= printed * tau + 1, u >= reach + root, *root_two, tau > u),
-        "u^2 <= 2 (u - 1)^2": follows(u**2 <= 2 * (u - 1) ** 2, u >= reach + root, *root_two),
+        "u^2 <= 2 (u - 1)^2": follows(doubled, u >= reach + root, *root_two),
         "together": follows(
             (tau - u + 1) * u**2 <= (printed * tau + 1) * (u - 1) ** 2,
-            u**2 <= 2 * (u - 1) ** 2,
+            doubled,
             tau > u,
             u > 1,
         ),

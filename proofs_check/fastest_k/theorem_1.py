@@ -318,7 +318,7 @@ def theorem_1_repaired(*, sign: int = 1) -> Verdict:
     above, mu, fastest, e, f0, f1, f2, m0, m1, m2 = z3.Reals("above mu V e f0 f1 f2 m0 m1 m2")
     lines = [e - f0, e - f1, e - f2]
     level = sp.symbols("level", positive=True)
-    falls = (m0 > 0, m0 < m1, m1 < m2, f0 > f1, f1 > f2)
+    falls = (m0 < m1, m1 < m2, f0 > f1, f1 > f2)
     # crossing of 0 and 1: (e - f0) m1 = (e - f1) m0
     first = (m1 * f0 - m0 * f1) * (m2 - m1) >= (m2 * f1 - m1 * f2) * (m1 - m0)  # it lies above that of 1 and 2
     steps = {

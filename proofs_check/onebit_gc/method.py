@@ -186,7 +186,7 @@ def bits_of_a_message(*, one: int = 1) -> Verdict:
     ratio = w * zeta / (w + zeta)
     steps = {
         "w ζ − (w + ζ) = (w − 1)(ζ − 1) − 1": is_identity(w * zeta - (w + zeta), (w - 1) * (zeta - 1) - one),
-        "ratio below ζ": is_identity(zeta - ratio, zeta**2 / (w + zeta)) and is_nonnegative((zeta - ratio) / zeta),
+        "ratio below ζ": is_identity(zeta - ratio, zeta**2 / (w + zeta)) and is_nonnegative(zeta - ratio),
         "ratio below w": is_identity(w - ratio, w**2 / (w + zeta)),
         "tends to ζ": sp.limit(ratio, w, sp.oo) == zeta,
     }

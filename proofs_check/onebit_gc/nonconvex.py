@@ -103,7 +103,7 @@ def eq_22(*, bracket: int = 1) -> Verdict:
         "|f'| ≤ 1": is_identity(1 - sp.diff(f, x) ** 2, 1 / (1 + x**2)),
         "f''² ≤ 1, so 3 f'' ≤ 2S": is_identity(sp.diff(f, x, 2) ** 2, 1 / (1 + x**2) ** 3),
         "the printed bound is −3/2": printed == Fraction(-3, 2),
-        "as the bound evaluates it": abs(float(value) + 1.5) < 2.0**-40,
+        "as the bound evaluates it": abs(float(value) + 1.5) < 1e-12,
         "Fig. 6: ten times too small": (1001 - answer_prob) * many / (1001 - bracket * answer_prob * many)
         == Fraction(10091009, 991919),
     }
@@ -133,7 +133,7 @@ def eq_22_repaired(*, quarter: int = 1) -> Verdict:
         "(48), for any placement": eq_48_repaired().status is Status.PROVED,
         "(21)": eq_21().status is Status.HOLDS_WITH_ERRATUM,
         "divided by n h, h = n^(−3/4)": is_identity(summed, delta / fourth**quarter + A * gamma**2 * fourth**3),
-        "in numbers": abs(float(value) - 5 / 3) < 2.0**-40,
+        "in numbers": abs(float(value) - 5 / 3) < 1e-12,
     }
     return settle(claim_of(eq_22_repaired), steps, "(50) for every placement; for a pair-wise balanced one V = κ B C P")
 
@@ -268,7 +268,7 @@ def eq_25(*, bracket: int = 1) -> Verdict:
     steps = {
         "γ_0 < 1/(2S)": 2 * s * step == Fraction(1, 2),
         "the printed bound is −2": printed == -2,
-        "as the bound evaluates it": abs(float(value) + 2) < 2.0**-40,
+        "as the bound evaluates it": abs(float(value) + 2) < 1e-12,
         "the example is smooth and bounded": eq_22().status is Status.REFUTED,
     }
     return settle(

@@ -155,7 +155,7 @@ def number_1001_variables(*, terms: int = 1000) -> Verdict:
     """
     starts = np.arange(terms + 1)
     ours = Rosenbrock(starts, np.zeros(terms + 1), Regularity())
-    last = ours.part_grads(np.ones((1, terms + 1)) * 2)[0, -1]  # (D,), of term m
+    last = ours.part_grads(np.full((1, terms + 1), 2.0))[0, -1]  # (D,), of term m
     steps = {"the last term's variables are 1000 and 1001": (np.flatnonzero(last) + 1).tolist() == [1000, 1001]}
     return settle(claim_of(number_1001_variables), steps, "one variable more than terms")
 

@@ -226,7 +226,11 @@ def eq_38(*, spare: int = 2) -> Verdict:
     _, second = moments_by_patterns(((1,),), (1,), HALF)
     right = (second - 1) / exact_kappa(1, HALF)  # of (40), the workers' share
     left = right / (1 - HALF) ** spare
-    steps = {"4 against 1": left == 4 and right == 1}
+    _, rarer = moments_by_patterns(((1,),), (1,), HALF / 2)  # κ = 1/3
+    steps = {
+        "4 against 1": left == 4 and right == 1,
+        "1 for p = 1/4 too": (rarer - 1) / exact_kappa(1, HALF / 2) == 1,
+    }
     return settle(claim_of(eq_38), steps, "the misprint of (35); true without the two factors", status=Status.REFUTED)
 
 
@@ -253,9 +257,8 @@ def eq_40(*, pairs: int = 1) -> Verdict:
     ----------
     pairs : how much the number of ordered pairs falls short of P²
     """
-    dim_less_one, odds, count = sp.symbols("D1 odds count", nonnegative=True)
+    dim_less_one, odds, parts = sp.symbols("D1 odds parts", nonnegative=True)
     dim, answer_prob = any_size(dim_less_one, odds)
-    parts = 1 + count
 
     def ordered(number: sp.Expr) -> sp.Expr:
         return number**2 - pairs * number

@@ -93,7 +93,7 @@ def eq_12_repaired(*, scale: int = 2) -> Verdict:
     error, below = Fraction(1), True
     curve = bounds.theorem_1_repaired(REG, np.ones(1), 1, 0.5, np.arange(1, 31)).value  # (30,)
     for step in range(1, 31):
-        below &= error <= Fraction(float(curve[step - 1]))
+        below &= error < Fraction(float(curve[step - 1]))
         error *= Fraction(str(factor.subs(before, step - 1)))
     steps = {
         "1 − 2/t ≤ 1": is_nonnegative_form(1 - (1 - scale / t), 2 / t),

@@ -68,7 +68,6 @@ def papers(root: Path = ROOT) -> list[Paper]:
         packages = [root / "proofs_check" / f"{name}.py", *sorted((root / "proofs_check" / name).glob("*.py"))]
         checks = tuple(str(each.relative_to(root)) for each in packages if each.exists() and each.stat().st_size)
         tests = root / f"tests/test_bounds_{name}.py"
-        tests = tests if tests.exists() else root / "tests/test_bounds.py"
         found.append(Paper(name, str(path.relative_to(root)), checks, str(tests.relative_to(root))))
     return found
 
@@ -297,6 +296,8 @@ def _run_paper(paper: Paper, stored: dict[str, Result], options: argparse.Namesp
         _save(stored)
     if tasks:
         print(file=sys.stderr)
+    for name in sorted({*known.checks} - {f"{each.file}::{each.function}" for each in drawn}):
+        print(f"{name}: nothing to change, it only joins others")
     told = ("file", "function", "kind", "line", "before", "after")
     return [
         {name: getattr(each, name) for name in told} | entry["results"][key] for key, each in rows.items()

@@ -4,7 +4,7 @@ Buy the envelopes' segments by decreasing slope until one, of slope λ, does not
 of its envelope, the costs :math:`\bar x`, and a target of T bits less than that segment's width is left. As each
 corner maximises :math:`u_i(x) - \lambda x`, to deviate by v bits loses :math:`\delta_i(v) \ge 0`, and an allocation of
 the whole budget has utility (constant) − Σ δ_i(v_i) with Σ v_i = T. Let deviations go up by at most m and down by at
-most l. Then (proofs_check/bit_allocation.py):
+most l. Then (proofs_check/hetero_gc/algorithm_1.py):
 
 1. Some optimum has fewer than m + l deviating workers. Take up-moves while the sum so far is <= 0 and down-moves
    otherwise: all partial sums lie in [1 − l, m] (or run straight to T at the end), and no two are equal, since the
