@@ -65,6 +65,12 @@ def test_proposition_1_is_its_recursion_and_the_sharper_one_lies_below(convexity
     assert np.all(recursion <= value)
 
 
+def test_the_recursion_allows_twice_the_printed_step() -> None:
+    options: Any = {"n_wait": 2, "part_size": 10.0, "step_size": 0.4, "gap": 100.0}
+    value = bounds.proposition_1_recursion(REG, n_iters=1, **options).value[0]
+    assert value == pytest.approx((1 - 0.4 * (2 - 0.4 * 2)) * 100 + 2 * 0.4**2 * 10 / (2 * 20))
+
+
 @pytest.mark.parametrize("n_workers", [1, 4])
 def test_all_fixed_parts_leave_no_floor(n_workers: int) -> None:
     own = Regularity(smoothness=2.0, strong_convexity=0.5, grad_var=10.0)
@@ -112,6 +118,8 @@ def test_the_printed_clause_fails_where_a_round_is_longer_than_the_slack() -> No
     assert float(few) == 0.5 > bounds.lemma_1_failure([5.0], **options).value[0]
     assert bounds.lemma_1_failure_repaired([5.0, 40.0], **options).value[0] == 1.0
     assert bounds.lemma_1_failure_repaired([40.0], **options).value[0] == pytest.approx(36e-4 / (36e-4 + 16))
+    exactly: Any = {"mean_wait": 1.0, "wait_var": 0.0, "slack": 0.5}
+    assert bounds.lemma_1_failure_repaired([1.0, 1.2], **exactly).value.tolist() == [0.0, 0.0]
     assert bounds.lemma_1_failure_repaired([9.95], **options).value[0] == pytest.approx(9e-4 / (9e-4 + 0.95**2))
 
 

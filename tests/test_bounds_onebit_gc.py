@@ -164,6 +164,11 @@ def test_the_misprints_differ_from_the_repaired_forms_by_their_bracket() -> None
     printed = bounds.theorem_3(REG, 3, 2, 4, 6, 0.2, 0, loss_gap=0.0, first_step=0.1).value
     repaired = bounds.theorem_3_repaired(REG, MASS, 6, 0.2, 0, loss_gap=0.0, first_step=0.1).value
     np.testing.assert_allclose(printed, 2 * share * repaired, rtol=1e-12)
+    late, late_repaired = (
+        bounds.theorem_3(REG, 3, 2, 4, 6, 0.2, 80, loss_gap=0.0, first_step=0.1).value,
+        bounds.theorem_3_repaired(REG, MASS, 6, 0.2, 80, loss_gap=0.0, first_step=0.1).value,
+    )
+    np.testing.assert_allclose(late / (2 + np.log(81)), share * late_repaired / (1 + np.log(81)), rtol=1e-12)
     gap = (
         bounds.theorem_2(REG, 3, 2, 4, 6, 0.2, 80, loss_gap=1.0).value
         - bounds.theorem_2(REG, 3, 2, 4, 6, 0.2, 80, loss_gap=0.0).value

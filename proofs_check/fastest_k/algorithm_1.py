@@ -32,10 +32,10 @@ def algorithm_1(*, newest: int = 0) -> Verdict:
     ----------
     newest : the test reads ĝ_{j + newest}
     """
-    lacking = [j for j in range(1, 4) if not _known(j) >= {j + newest, j + newest - 1}]
+    lacking = [{j + newest, j + newest - 1} - _known(j) for j in range(1, 4)]
     repaired = [j for j in range(1, 4) if not _known(j) >= {j - 1, j - 2}]
     steps = {
-        "every pass reads an estimate that is not there": lacking == [1, 2, 3],
+        "every pass reads an estimate that is not there": lacking == [{1}, {2}, {3}],
         "one index less, only the first does": repaired == [1],
         "from 10 it reaches n, beyond 40": _reached(10) == [10, 20, 30, 40, 50] and MOST < N_WORKERS,
         "from 1 it never waits for 10, 20, 30 or 40": _reached(1) == [1, 11, 21, 31, 41],

@@ -131,9 +131,9 @@ def number_589(*, time: int = 589, ratio: int = 10) -> Verdict:
     """
     steps = {
         "589 for ten times gap/A and rate 5": _switches_at(time, ratio * RATIO, RATE),
-        "not for the printed gap/A: 497 or 12423": time not in (497, 12423)
-        and _switches_at(497, RATIO, RATE)
-        and _switches_at(12423, RATIO, 1 / RATE),
+        "not for the printed gap/A: 497 or 12423": all(
+            time != other and _switches_at(other, RATIO, rate) for other, rate in ((497, RATE), (12423, 1 / RATE))
+        ),
     }
     return settle(
         claim_of(number_589),
@@ -154,9 +154,10 @@ def number_1098(*, time: int = 1098) -> Verdict:
     ----------
     time : the quoted time
     """
+    slow = 27450
     steps = {
         "k = 1 is best up to 1097, not at 1098": _one_is_best_until(time, RATE),
-        "not for the rate 1/5: 27450": time != 27450 and _one_is_best_until(27450, 1 / RATE),
+        "not for the rate 1/5: 27450": time != slow and _one_is_best_until(slow, 1 / RATE),
         "curves cross once": _one_crossing(),
     }
     return settle(
@@ -178,9 +179,10 @@ def number_6623(*, time: int = 6623) -> Verdict:
     ----------
     time : the quoted time
     """
+    slow = 165558
     steps = {
         "k = 5 is best from 6623, not at 6622": _five_is_best_from(time, RATE),
-        "not for the rate 1/5: 165558": time != 165558 and _five_is_best_from(165558, 1 / RATE),
+        "not for the rate 1/5: 165558": time != slow and _five_is_best_from(slow, 1 / RATE),
         "curves cross once": _one_crossing(),
     }
     return settle(
@@ -209,9 +211,8 @@ def _excess(k: int, ratio: Ball, time: Ball) -> Ball:
 
 def _falls_to_its_floor(k: int) -> bool:
     """Show that the error of a fixed k starts at the gap and ends at 1/k, up to 10⁻⁹."""
-    near = ball(Fraction(1, 10**9))
     start, end = _excess(k, ball(RATIO), ball(Fraction(0))), _excess(k, ball(RATIO), ball(Fraction(1000)))
-    return bool(abs(start - ball(RATIO)) < near) and bool(abs(end - ball(Fraction(1, k))) < near)
+    return bool(abs(start - ball(RATIO)) < 1e-9) and bool(abs(end - ball(Fraction(1, k))) < 1e-9)
 
 
 def _alpha() -> Ball:
@@ -224,9 +225,9 @@ def _grown(ratio: Any) -> Any:
 
 
 def _switches_at(time: int, ratio: Fraction, rate: Fraction) -> bool:
-    """Show time − 1 < t_1 ≤ time."""
+    """Show time − 1 < t_1 < time."""
     first = ball(_grown(ratio)).log() * _mean(1) / (ball(rate) * _alpha())
-    return bool(first > time - 1) and bool(first <= time)
+    return bool(first > time - 1) and bool(first < time)
 
 
 def _difference(k: int, later: int, time: int, rate: Fraction) -> Ball:

@@ -172,6 +172,7 @@ def section_v_a_step_size_repaired(*, step_inverse: int = 2000) -> Verdict:
     steps = {
         "E x^2 = 77/2, Var x^2 = 21021/20": (second, spread) == (Fraction(77, 2), Fraction(21021, 20)),
         "2/eta is above the mean trace": margin > 0,
+        "Bernstein's bound": abs(float(failure) - 8.8343e-9) < 1e-13,
         "all sets of ten, but for 2e-8": bool(failure < ball(Fraction(2, 10**8))) if margin > 0 else False,
     }
     return settle(

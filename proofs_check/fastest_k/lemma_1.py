@@ -173,8 +173,8 @@ def eq_12_repaired(*, shift: int = 1) -> Verdict:
     steps = {
         "J > x is J >= n": follows((done > tau + x) == (done >= n), *rounded),
         "t - n mu < -mu x": follows(tau - n < -x, *rounded),
-        "the deviation is as large": follows(
-            sum_less_mean**2 >= (mu * x) ** 2, mu > 0, x > 0, sum_less_mean <= mu * (tau - n), tau - n < -x
+        "the deviation is larger": follows(
+            sum_less_mean**2 > (mu * x) ** 2, mu > 0, x > 0, sum_less_mean <= mu * (tau - n), tau - n < -x
         ),
         "events of S": eq_11_repaired().status is Status.PROVED,
         "Chebyshev": eq_10().status is Status.PROVED,

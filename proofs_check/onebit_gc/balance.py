@@ -37,12 +37,14 @@ def eq_39(*, experiments: Sequence[tuple[int, int, tuple[int, ...]]] = EXPERIMEN
     wanted = {(n_workers, a * b) for n_workers, _, copies in experiments for a in copies for b in copies}
     fractional = [pair for pair in wanted if pair[1] % pair[0]]
     steps = {
-        "two parts, two workers, d = 1: overlaps are 0 or 1, never 1/2": Fraction(1 * 1, 2)
-        not in {len({i} & {j}) for i in range(2) for j in range(2)},
+        "two parts, two workers, d = 1: overlaps are 0 or 1, never 1/2": {
+            abs(Fraction(1 * 1, 2) - len({i} & {j})) for i in range(2) for j in range(2)
+        }
+        == {Fraction(1, 2)},
         "at most W − 1 parts": eq_39_repaired().status is Status.PROVED,
         "five of the overlaps asked for are not even integers": sorted(fractional) == NOT_INTEGERS,
-        "every experiment has more": all(
-            n_parts >= n_workers and all(0 < d < n_workers for d in copies)
+        "every experiment has ten times as many": all(
+            n_parts == 10 * n_workers and all(0 < d < n_workers for d in copies)
             for n_workers, n_parts, copies in experiments
         ),
     }

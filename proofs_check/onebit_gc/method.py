@@ -47,9 +47,9 @@ def eq_3(*, straggle_prob: float = 0.5) -> Verdict:
     straggle_prob : p
     """
     model = Bernoulli(np.array([straggle_prob]))
-    uniform = (np.arange(8) + 0.5) / 8  # (8,): every eighth of [0, 1)
-    times = np.concatenate([model.sample((1,), rng=_Given(np.array([[u]]))) for u in uniform])  # (8, 1)
-    steps = {"q of all chances answer": int(np.isfinite(times).sum()) == 4}
+    uniform = (np.arange(20) + 0.5) / 20  # (20,): every twentieth of [0, 1)
+    times = np.concatenate([model.sample((1,), rng=_Given(np.array([[u]]))) for u in uniform])  # (20, 1)
+    steps = {"q of all chances answer": int(np.isfinite(times).sum()) == 10}
     return settle(claim_of(eq_3), steps, "a definition", status=Status.HOLDS, grade=Grade.ENUMERATED)
 
 

@@ -569,12 +569,13 @@ def eq_54(*, outer: int = 2) -> Verdict:
     outer : power of γ_0 beside the noise
     """
     first, weight, other, least, e1, e2 = sp.symbols("h0 w1 w2 least e1 e2", positive=True)
-    square_root, log, more, fewer = sp.symbols("rn log more fewer", nonnegative=True)
+    beyond, log, more, fewer = sp.symbols("beyond log more fewer", nonnegative=True)
+    root_n = 1 + beyond  # √(T+1)
     # two weights; squares of gradients least + e
     excess = (weight * (least + e1) + other * (least + e2)) / (weight + other) - least
-    # Σ 1/√(t+1) = rn + more, Σ γ_t² = γ_0² (2 + log) − fewer
-    derived = (delta + A * (gamma**2 * (2 + log) - fewer)) / (first * (1 + square_root + more))
-    printed = delta / (first * (1 + square_root)) + gamma**outer * (2 + log) / (first * (1 + square_root)) * A
+    # Σ 1/√(t+1) = √(T+1) + more, Σ γ_t² = γ_0² (2 + log) − fewer
+    derived = (delta + A * (gamma**2 * (2 + log) - fewer)) / (first * (root_n + more))
+    printed = delta / (first * root_n) + gamma**outer * (2 + log) / (first * root_n) * A
     steps = {
         "the least is below any weighted mean": is_nonnegative_form(
             excess, (weight * e1 + other * e2) / (weight + other)
