@@ -204,6 +204,9 @@ def test_mean_waits_of_exponential_workers() -> None:
 
 
 def test_units_of_time_and_error_do_not_matter() -> None:
+    for failure in (bounds.lemma_1_failure, bounds.lemma_1_failure_repaired):
+        plain = failure([9.0, 40.0], mean_wait=1.0, wait_var=0.3, slack=0.4).value
+        np.testing.assert_allclose(failure([27.0, 120.0], mean_wait=3.0, wait_var=2.7, slack=0.4).value, plain)
     floors, waits = np.array([1.0, 0.5, 1 / 3]), np.array([1.0, 1.7, 2.9])
     for function, own in ((bounds.theorem_1, ()), (bounds.theorem_1_repaired, (np.array([0.6, 3.0]),))):
         plain = function(floors, waits, *own, decay=0.4, gap=20.0).value

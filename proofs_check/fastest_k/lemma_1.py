@@ -347,11 +347,12 @@ def eq_16(*, factor: int = 2) -> Verdict:
     meant = ((2 + MU / T) / Y**2).subs(Y, eps * sp.sqrt(T * MU) / SIGMA)
     law, time = _spread(Fraction(1, 100)), Fraction(5)
     allowed = law_variance(law) / TENTH**2 * (factor / (time * law_mean(law)) + 1 / time**2)
-    few = _prob(law, time, lambda done: done < time / law_mean(law) * (1 - TENTH))
+    short = {done for done in rounds_done(law, time) if done < time / law_mean(law) * (1 - TENTH)}
+    few = _prob(law, time, lambda done: done in short)
     printed = bounds.lemma_1_failure(5.0, mean_wait=1.0, wait_var=1e-4, slack=0.1).value[0]
     steps = {
         "substitution in (15) with its 1/y^2": is_identity(meant, SIGMA**2 / eps**2 * (factor / (T * MU) + 1 / T**2)),
-        "few rounds with probability 1/2": few == HALF,
+        "few rounds with probability 1/2": few == HALF and short == {4},
         "(16) allows 11/2500": allowed == Fraction(11, 2500) and bool(abs(printed - float(allowed)) < 1e-15),
     }
     return settle(

@@ -148,7 +148,10 @@ def eq_8(*, doubled: float = 2.0) -> Verdict:
     by_hand = [
         [sum(doubled * i * m[k] for i, m in zip(came, messages[0], strict=True)) for k in (0, 1)] for came in patterns
     ]
-    steps = {"all patterns": np.array_equal(ours, np.array(by_hand))}
+    steps = {
+        "all patterns": len({tuple(each) for each in patterns.tolist()}) == 16
+        and np.array_equal(ours, np.array(by_hand))
+    }
     return settle(claim_of(eq_8), steps, "a definition", status=Status.HOLDS, grade=Grade.ENUMERATED)
 
 

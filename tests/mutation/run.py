@@ -95,7 +95,8 @@ def baseline(root: Path, paper: Paper, *, jobs: int) -> Baseline:
     found = Baseline()
     for name, result in judge.in_children(tasks, jobs=jobs, timeout_s=10 * TIMEOUT_S):
         if name == "tests":
-            found.red += [result["failed"]] if result.get("failed", "no result") else []
+            failed = result.get("failed", "no result in time")
+            found.red += [f"{paper.tests}: {failed}"] if failed else []
             continue
         row = rows.get(result.get("key", ""))
         if "verdict" not in result or (row and result["verdict"] != [row["status"], row["grade"]]):
@@ -273,8 +274,6 @@ def _run_paper(paper: Paper, stored: dict[str, Result], options: argparse.Namesp
         stored[paper.name] = {"fingerprint": mark, "checks": known.checks, "red": known.red, "results": {}}
     entry = stored[paper.name]
     known = Baseline(entry["checks"], entry["red"])
-    if paper.tests in known.red or any(each.startswith("tests/") for each in known.red):
-        print(f"{paper.name}: its tests fail unmutated", flush=True)
     drawn = sample(ROOT, paper, known, options.seed, options.scale)
     rows = {each.key: each for each in drawn}
     tasks: list[tuple[str, Callable[[], Result]]] = [
