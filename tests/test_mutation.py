@@ -4,6 +4,7 @@ import sys
 import textwrap
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -42,7 +43,7 @@ def replaced(file: str, function: str, old: str, new: str) -> Mutant:
 
 def judged(mutant: Mutant, names: list[str], known: run.Baseline) -> judge.Result:
     paper = next(each for each in run.papers() if each.name in mutant.file)
-    task: Callable[[], judge.Result] = lambda: run.judge_mutant(run.ROOT, paper, mutant, names, known)  # noqa: E731
+    task = partial(run.judge_mutant, run.ROOT, paper, mutant, names, known)
     return dict(judge.in_children([("planted", task)], jobs=1, timeout_s=60))["planted"]
 
 

@@ -122,7 +122,8 @@ def test_a_study_depends_on_log_and_configuration_alone(study):
         for one, other in zip(first.comparison.methods, second.comparison.methods, strict=True):
             np.testing.assert_array_equal(one.trajectory.loss, other.trajectory.loss)
     for one, other in zip(study.checks, again.checks, strict=True):
-        np.testing.assert_array_equal(one.mean, other.mean)
+        np.testing.assert_array_equal(one.band.mean, other.band.mean)
+        np.testing.assert_array_equal(one.bound, other.bound)
         assert one.verdict == other.verdict
 
 

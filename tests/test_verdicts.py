@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from scipy import sparse, stats
 
 from proofs_check.experiments import hetero_gc as experiments
+from proofs_check.experiments.experiment import Outcome
 from proofs_check.experiments.hetero_gc import check_theorem_2, check_theorem_3
 from workbench import verdicts
 from workbench.bounds import hetero_gc
@@ -23,7 +24,7 @@ from workbench.problems import least_squares
 from workbench.solvers.optimal_structure import solve_dense, solve_sparse
 from workbench.stragglers.delays.bernoulli import Bernoulli
 from workbench.stragglers.profile import StragglerProfile
-from workbench.verdicts import TheoremCheck, confidence_band, judge
+from workbench.verdicts import confidence_band, judge
 
 CLAIM = Claim("hetero_gc", "Theorem 2")
 P = np.array([0.05, 0.1, 0.3, 0.4, 0.2, 0.15])
@@ -197,7 +198,7 @@ def code() -> GradientCode:
     return optimally_structured.design(StragglerProfile(P), spec, rng=np.random.default_rng(0))
 
 
-def all_checks(problem: least_squares.LeastSquares, code: GradientCode) -> list[TheoremCheck]:
+def all_checks(problem: least_squares.LeastSquares, code: GradientCode) -> list[Outcome]:
     """Check both theorems, Theorem 3 with both rules."""
     return [
         check_theorem_2(problem, code, Bernoulli(P), **SIZES),
@@ -215,9 +216,11 @@ def test_the_theorems_hold_on_the_optimal_code(problem: least_squares.LeastSquar
             {hetero_gc.SMALL_STEP} if verdict.claim.name == "Theorem 3" else set()
         )
         assert check.iterations[0] == 0
-        assert check.mean.shape == check.bound.shape == check.recursion.shape == (61,)
-        assert np.all(check.low <= check.recursion * (1 + 1e-9))  # false alarm 1e-3
-        assert np.all(check.recursion <= check.bound * (1 + 1e-9))
+        sharper = check.comparison.recursion
+        assert sharper is not None
+        assert check.band.mean.shape == check.bound.shape == sharper.value.shape == (61,)
+        assert np.all(check.band.low <= sharper.value * (1 + 1e-9))  # false alarm 1e-3
+        assert np.all(sharper.value <= check.bound * (1 + 1e-9))
         assert verdict.evidence["recursion_looseness_final"] < verdict.evidence["looseness_final"]
 
 
@@ -236,13 +239,14 @@ def test_the_bounds_are_the_theorems_at_the_right_index(
         evidence = check.verdict.evidence
         value = expected(evidence["grad_bound_sq"], evidence["utility"], evidence.get("loss_gap"))
         np.testing.assert_allclose(check.bound if np.ndim(value) else check.bound[-1], value, rtol=1e-12)
-    assert second.recursion[0] == pytest.approx(second.mean[0], rel=1e-14)
-    assert np.all(np.diff(decaying.mean) <= 0)
+    assert second.comparison.recursion is not None
+    assert second.comparison.recursion.value[0] == pytest.approx(second.band.mean[0], rel=1e-14)
+    assert np.all(np.diff(decaying.band.mean) <= 0)
 
 
 def test_a_check_repeats_itself(problem: least_squares.LeastSquares, code: GradientCode) -> None:
     first, second = (check_theorem_2(problem, code, Bernoulli(P), **SIZES) for _ in range(2))
-    np.testing.assert_array_equal(first.mean, second.mean)
+    np.testing.assert_array_equal(first.band.mean, second.band.mean)
     assert first.verdict == second.verdict
 
 

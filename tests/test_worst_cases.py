@@ -17,7 +17,7 @@ from workbench.core.errors import InputError
 from workbench.core.types import FloatArray, Regularity
 from workbench.solvers import first_order_runs, performance_estimation
 from workbench.solvers.first_order_runs import Descent, Feedback, by_pepit, of_descent, of_feedback
-from workbench.solvers.performance_estimation import FalseCertificate, WorstCase, check, solve
+from workbench.solvers.performance_estimation import CertificateError, WorstCase, check, solve
 
 REG = Regularity(strong_convexity=0.5, smoothness=4.0, grad_bound_sq=3.0, grad_var=2.0)
 MASS = np.array([0.5, 0.5, 1.0, 2.0])  # (W,), P = 4
@@ -200,26 +200,26 @@ def test_a_certificate_that_is_tampered_with_is_rejected() -> None:
         "lacks": replace(good, trace_multipliers=np.zeros_like(good.trace_multipliers)),
     }
     for why, each in false.items():
-        with pytest.raises(FalseCertificate, match=why):
+        with pytest.raises(CertificateError, match=why):
             check(problem, each)
     used = np.flatnonzero(~problem.values.any(axis=1) & (good.multipliers > 1e-3))  # no function value enters
     assert used.size
     for k in used:
         less = good.multipliers.copy()
         less[k] *= 0.9
-        with pytest.raises(FalseCertificate):
+        with pytest.raises(CertificateError):
             check(problem, replace(good, multipliers=less))
     swapped = good.multipliers.copy()
     swapped[[0, 1]] = swapped[[1, 0]]
-    with pytest.raises(FalseCertificate):
+    with pytest.raises(CertificateError):
         check(problem, replace(good, multipliers=swapped))
 
 
 def test_a_certificate_of_another_problem_is_rejected() -> None:
     good = solve(of_descent(NOISY)).certificate
-    with pytest.raises(FalseCertificate):
+    with pytest.raises(CertificateError):
         check(of_descent(replace(NOISY, steps=(0.125, 0.21))), good)
-    with pytest.raises(FalseCertificate):
+    with pytest.raises(CertificateError):
         check(of_descent(replace(NOISY, noise=2.001)), good)
 
 

@@ -8,7 +8,7 @@ from scipy import stats
 
 from workbench.core.claims import Assumption, Claim, Grade, Status, Verdict
 from workbench.core.errors import InputError
-from workbench.core.types import FloatArray, IntArray, Regularity, Trajectory
+from workbench.core.types import FloatArray, Regularity, Trajectory
 
 BOUNDED = "bounded part gradients"  # as onebit_gc and hetero_gc name it
 INDEPENDENT = "independent stragglers"
@@ -144,20 +144,6 @@ def _evidence(band: Band, bound: FloatArray) -> dict[str, float]:
         if looseness.min() > 0:
             evidence["max_ratio"] = float(1 / looseness.min())
     return evidence
-
-
-@dataclass(frozen=True)
-class TheoremCheck:
-    """A theorem against a simulation with its own step size; the curves have shape (K,)."""
-
-    verdict: Verdict
-    quantity: str
-    iterations: IntArray  # steps taken
-    mean: FloatArray
-    low: FloatArray
-    high: FloatArray
-    bound: FloatArray
-    recursion: FloatArray  # the sharper bound from the recursion behind the theorem
 
 
 def bounded_gradients(reg: Regularity, trajectory: Trajectory) -> tuple[Regularity, Assumption]:

@@ -158,8 +158,11 @@ def run(experiment: Experiment) -> Outcome:
     if found.least:
         band = band.running_min()
     verdict = judge_band(experiment.claim, band, found.bound.value, found.assumptions)
-    verdict = replace(verdict, evidence=dict(verdict.evidence) | dict(found.constants))
-    return Outcome(experiment, verdict, at, band, found, time.perf_counter() - began)
+    outcome = Outcome(experiment, verdict, at, band, found, time.perf_counter() - began)
+    evidence = dict(verdict.evidence) | dict(found.constants)
+    if outcome.recursion_looseness is not None:
+        evidence["recursion_looseness_final"] = outcome.recursion_looseness
+    return replace(outcome, verdict=replace(verdict, evidence=evidence))
 
 
 def experiments() -> dict[str, Experiment]:

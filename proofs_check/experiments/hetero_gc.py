@@ -24,7 +24,7 @@ from workbench.schemes.step_sizes import ConstantStep, InverseSqrtStep, InverseT
 from workbench.solvers.optimal_structure import utilities
 from workbench.stragglers.delays.bernoulli import Bernoulli
 from workbench.stragglers.profile import StragglerProfile
-from workbench.verdicts import TheoremCheck, bounded_gradients, simulated_independence
+from workbench.verdicts import bounded_gradients, simulated_independence
 
 ROUNDING = 1e-9  # relative; designs are exact to about 1e-12, and 1e-9 changes no verdict
 
@@ -41,7 +41,7 @@ def check_theorem_2(
     n_runs: int,
     seed: int,
     false_alarm: float = 1e-3,
-) -> TheoremCheck:
+) -> Outcome:
     """Run η_t = 1/(μt) and hold E‖x_T − x*‖² against Theorem 2, T = 1, ..., n_iters + 1.
 
     Raises
@@ -58,7 +58,7 @@ def check_theorem_2(
     experiment = Experiment(
         hetero_gc.theorem_2,
         "given",
-        lambda: CodedSgd(Setting(problem, delay), code, step_size, deadline_s),
+        partial(CodedSgd, Setting(problem, delay), code, step_size, deadline_s),
         compare_theorem_2,
         n_runs,
         n_iters,
@@ -66,7 +66,7 @@ def check_theorem_2(
         checkpoints=tuple(range(n_iters + 1)),
         false_alarm=false_alarm,
     )
-    return _check(run(experiment))
+    return run(experiment)
 
 
 def check_theorem_3(
@@ -81,7 +81,7 @@ def check_theorem_3(
     seed: int,
     loss_floor: float | None = None,
     false_alarm: float = 1e-3,
-) -> TheoremCheck:
+) -> Outcome:
     """Run one of the two step rules and hold the squared gradient against Theorem 3.
 
     constant: η = 1/(L√(n_iters+1)), the average over x_0, ..., x_T for every T up to n_iters; the theorem
@@ -103,7 +103,7 @@ def check_theorem_3(
     experiment = Experiment(
         hetero_gc.theorem_3_constant if rule == "constant" else hetero_gc.theorem_3_decaying,
         "given",
-        lambda: CodedSgd(Setting(problem, delay), code, step_size, deadline_s),
+        partial(CodedSgd, Setting(problem, delay), code, step_size, deadline_s),
         partial(compare_theorem_3, rule=rule, loss_floor=floor),
         n_runs,
         n_iters,
@@ -111,7 +111,7 @@ def check_theorem_3(
         checkpoints=tuple(range(n_iters + 1)),
         false_alarm=false_alarm,
     )
-    return _check(run(experiment))
+    return run(experiment)
 
 
 def compare_theorem_2(scheme: CodedSgd, trajectory: Trajectory, at: IntArray) -> Comparison:
@@ -214,20 +214,6 @@ def _code_assumptions(scheme: CodedSgd) -> tuple[float, tuple[Assumption, ...]]:
 def _theorem_3_step(rule: Rule, smoothness: float, n_iters: int) -> StepSize:
     return (
         ConstantStep(1 / (smoothness * np.sqrt(n_iters + 1))) if rule == "constant" else InverseSqrtStep(1 / smoothness)
-    )
-
-
-def _check(outcome: Outcome) -> TheoremCheck:
-    """Put the recursion's looseness into the evidence."""
-    verdict, band, sharper = outcome.verdict, outcome.band, outcome.comparison.recursion
-    if outcome.recursion_looseness is not None:
-        verdict = replace(
-            verdict, evidence=dict(verdict.evidence) | {"recursion_looseness_final": outcome.recursion_looseness}
-        )
-    recursion = outcome.bound if sharper is None else sharper.value
-    bound = outcome.comparison.bound
-    return TheoremCheck(
-        verdict, bound.quantity, outcome.iterations, band.mean, band.low, band.high, bound.value, recursion
     )
 
 

@@ -18,7 +18,7 @@ RATE = Fraction(5)  # 1/λ = 1/5: the printed 1/5 is the mean, its reciprocal th
 Ball = Any
 
 
-@claim("fastest_k", "Eq. 7", eq=7)
+@claim("fastest_k", "Eq. 7", eq=7, assumes=("delays iid over workers and rounds", "exponential delays"))
 def eq_7(*, first: int = 0) -> Verdict:
     r"""Prove E X_(k) = (1/λ) Σ_{i=n−k+1}^n 1/i for all n, k, by integrating P(X_(k) > t).
 
@@ -42,7 +42,7 @@ def eq_7(*, first: int = 0) -> Verdict:
     return settle(claim_of(eq_7), steps, "the k-th spacing of n exponential delays has mean 1/((n − k + 1)λ)")
 
 
-@claim("fastest_k", "Example 1")
+@claim("fastest_k", "Example 1", assumes=("exponential delays", "e(t) as in (17)"))
 def example_1(*, adaptive: int = 589, fixed: int = 1098, last: int = 6623) -> Verdict:
     r"""Refute that any parameters give all three times, each within one time unit.
 
@@ -92,7 +92,7 @@ def example_1(*, adaptive: int = 589, fixed: int = 1098, last: int = 6623) -> Ve
     )
 
 
-@claim("fastest_k", "Example 1 repaired")
+@claim("fastest_k", "Example 1 repaired", assumes=("exponential delays", "e(t) as in (17)"))
 def example_1_repaired(*, mean_wait: int = 25) -> Verdict:
     r"""Compute the three times for the printed λ = 1/5, each as the first whole time unit: 12423, 27450, 165558.
 
@@ -117,7 +117,7 @@ def example_1_repaired(*, mean_wait: int = 25) -> Verdict:
     )
 
 
-@claim("fastest_k", "Number 589")
+@claim("fastest_k", "Number 589", assumes=("exponential delays",))
 def number_589(*, time: int = 589, ratio: int = 10) -> Verdict:
     r"""Find the reading of 589: rate 5 and gap/A = 10⁶, ten times the printed constants' 10⁵.
 
@@ -144,7 +144,7 @@ def number_589(*, time: int = 589, ratio: int = 10) -> Verdict:
     )
 
 
-@claim("fastest_k", "Number 1098")
+@claim("fastest_k", "Number 1098", assumes=("exponential delays",))
 def number_1098(*, time: int = 1098) -> Verdict:
     r"""Find the reading of 1098: rate 5, the first whole time unit at which a fixed k > 1 is better (1097.997).
 
@@ -169,7 +169,7 @@ def number_1098(*, time: int = 1098) -> Verdict:
     )
 
 
-@claim("fastest_k", "Number 6623")
+@claim("fastest_k", "Number 6623", assumes=("exponential delays",))
 def number_6623(*, time: int = 6623) -> Verdict:
     r"""Find the reading of 6623: rate 5, the first whole time unit at which k = 5 is the best fixed k (6622.30).
 

@@ -125,7 +125,7 @@ def section_v_lambda(*, rates: tuple[str, ...] = ("1", "1/50"), ridge: str = "0.
     )
 
 
-@claim("fastest_k", "Section V-A step size")
+@claim("fastest_k", "Section V-A step size", assumes=("labels without noise", "start at the origin"))
 def section_v_a_step_size(*, per_sample: int = 1) -> Verdict:
     r"""Refute the printed loss, a sum, with η = 0.0005: every round multiplies the error by at least 99.
 
@@ -151,7 +151,7 @@ def section_v_a_step_size(*, per_sample: int = 1) -> Verdict:
     )
 
 
-@claim("fastest_k", "Section V-A step size repaired")
+@claim("fastest_k", "Section V-A step size repaired", assumes=("data drawn as in V-A",))
 def section_v_a_step_size_repaired(*, step_inverse: int = 2000) -> Verdict:
     r"""Prove that for the mean loss η = 0.0005 enlarges no error with any k ≥ 10, but for 2·10⁻⁸ of all data.
 
@@ -184,7 +184,7 @@ def section_v_a_step_size_repaired(*, step_inverse: int = 2000) -> Verdict:
     )
 
 
-@claim("fastest_k", "Section V-A Proposition 1")
+@claim("fastest_k", "Section V-A Proposition 1", assumes=("data drawn as in V-A",))
 def section_v_a_proposition_1(*, limit: int = 1) -> Verdict:
     r"""Show that V-A is outside Proposition 1: η > 1/L, twice its limit 1/(2L), with probability 1 − 10⁻⁵⁰⁰.
 

@@ -27,7 +27,12 @@ IID = "delays iid over workers and rounds, ties broken at random"
 T, MU, SIGMA, Y = sp.symbols("t mu sigma y", positive=True)
 
 
-@claim("fastest_k", "Eq. 9", eq=9, assumes=("Proposition 1", IID))
+@claim(
+    "fastest_k",
+    "Eq. 9",
+    eq=9,
+    assumes=("Proposition 1 repaired", "delays iid over workers and rounds", "ties broken at random"),
+)
 def eq_9(*, random_ties: bool = True) -> Verdict:
     r"""Show that given J(t) the parts that came in are as random as before, which (9) needs.
 
@@ -57,7 +62,7 @@ def eq_9(*, random_ties: bool = True) -> Verdict:
     )
 
 
-@claim("fastest_k", "Eq. 10", eq=10)
+@claim("fastest_k", "Eq. 10", eq=10, assumes=("delays iid over workers and rounds", "σ_k > 0"))
 def eq_10(*, power: int = 2) -> Verdict:
     r"""Prove Chebyshev's inequality for S_j: 1{z² > t²} ≤ z²/t², and E z² = 1 for z = (S_j − jμ)/(√j σ).
 
@@ -78,7 +83,7 @@ def eq_10(*, power: int = 2) -> Verdict:
     return settle(claim_of(eq_10), steps, "Chebyshev's inequality; it needs σ_k > 0, and its t is not the time")
 
 
-@claim("fastest_k", "Eq. 11", eq=11)
+@claim("fastest_k", "Eq. 11", eq=11, assumes=("delays iid over workers and rounds",))
 def eq_11(*, sums: bool = False) -> Verdict:
     r"""Refute (11): it counts the rounds that are short, not those that are over.
 
@@ -102,7 +107,7 @@ def eq_11(*, sums: bool = False) -> Verdict:
     )
 
 
-@claim("fastest_k", "Eq. 11 repaired", eq=11)
+@claim("fastest_k", "Eq. 11 repaired", eq=11, assumes=("rounds of nonnegative length",))
 def eq_11_repaired(*, reached: bool = True) -> Verdict:
     r"""Prove J(t) = Σ_z 1{S_z ≤ t}, that is {J(t) ≥ j} = {S_j ≤ t}: the S_z do not fall.
 
@@ -130,7 +135,7 @@ def eq_11_repaired(*, reached: bool = True) -> Verdict:
     return settle(claim_of(eq_11_repaired), steps, "J(t) counts the ends of rounds up to t")
 
 
-@claim("fastest_k", "Eq. 12", eq=12, assumes=(IID,))
+@claim("fastest_k", "Eq. 12", eq=12, assumes=("delays iid over workers and rounds",))
 def eq_12(*, shift: int = 0) -> Verdict:
     r"""Refute (12): n_u = ⌊t/μ + x_u⌋ is one too small, {J > x} = {S_{⌊x⌋+1} ≤ t}.
 
@@ -155,7 +160,7 @@ def eq_12(*, shift: int = 0) -> Verdict:
     )
 
 
-@claim("fastest_k", "Eq. 12 repaired", eq=12, assumes=(IID,))
+@claim("fastest_k", "Eq. 12 repaired", eq=12, assumes=("delays iid over workers and rounds",))
 def eq_12_repaired(*, shift: int = 1) -> Verdict:
     r"""Prove P(J > t/μ + x) ≤ σ²n/(μ²x²) with n = ⌊t/μ + x⌋ + 1, x > 0.
 
@@ -182,7 +187,7 @@ def eq_12_repaired(*, shift: int = 1) -> Verdict:
     return settle(claim_of(eq_12_repaired), steps, "proved for every x > 0 and t > 0")
 
 
-@claim("fastest_k", "Eq. 13", eq=13, assumes=(IID,))
+@claim("fastest_k", "Eq. 13", eq=13, assumes=("delays iid over workers and rounds",))
 def eq_13(*, factor: int = 1) -> Verdict:
     r"""Refute (13): with n_l = ⌈t/μ − x_l⌉ it is {S ≥ nμ + t − nμ}, but t − n_l μ ≤ μ x_l, not the other way.
 
@@ -207,7 +212,7 @@ def eq_13(*, factor: int = 1) -> Verdict:
     )
 
 
-@claim("fastest_k", "Eq. 13 repaired", eq=13, assumes=(IID,))
+@claim("fastest_k", "Eq. 13 repaired", eq=13, assumes=("delays iid over workers and rounds",))
 def eq_13_repaired(*, lost: int = 1) -> Verdict:
     r"""Prove P(J < t/μ − x) ≤ σ²n/(t − nμ)² ≤ σ²n/(μ²(x − 1)²) with n = ⌈t/μ − x⌉ ≥ 1, x > 1.
 
@@ -238,7 +243,7 @@ def eq_13_repaired(*, lost: int = 1) -> Verdict:
     return settle(claim_of(eq_13_repaired), steps, "proved for every x > 1 and t > 0, and sharper by Cantelli")
 
 
-@claim("fastest_k", "Eq. 14", eq=14, assumes=(IID,))
+@claim("fastest_k", "Eq. 14", eq=14, assumes=("delays iid over workers and rounds",))
 def eq_14(*, sign: int = -1) -> Verdict:
     r"""Prove that (14) follows from (12) and (13) as printed with √(tμ) for √t μ, and refute it like them.
 
@@ -274,7 +279,7 @@ def eq_14(*, sign: int = -1) -> Verdict:
     )
 
 
-@claim("fastest_k", "Eq. 14 repaired", eq=14, assumes=(IID,))
+@claim("fastest_k", "Eq. 14 repaired", eq=14, assumes=("delays iid over workers and rounds",))
 def eq_14_repaired(*, upper: int = 1) -> Verdict:
     r"""Prove P(−y_l ≤ Z ≤ y_u) ≥ 1 − (1/y_u² + r/y_u + μ/(t y_u²)) − (1/y_l² − r/y_l + μ/(t y_l²)) h², r = σ/√(tμ).
 
@@ -303,7 +308,7 @@ def eq_14_repaired(*, upper: int = 1) -> Verdict:
     return settle(claim_of(eq_14_repaired), steps, "one round more above, and h² below")
 
 
-@claim("fastest_k", "Eq. 15", eq=15, assumes=(IID,))
+@claim("fastest_k", "Eq. 15", eq=15, assumes=("delays iid over workers and rounds",))
 def eq_15(*, y_power: int = 0) -> Verdict:
     r"""Show that (15) as printed says nothing, and that what is meant, 1 − (2 + μ/t)/y², is false.
 
@@ -332,7 +337,7 @@ def eq_15(*, y_power: int = 0) -> Verdict:
     )
 
 
-@claim("fastest_k", "Eq. 16", eq=16, assumes=(IID,))
+@claim("fastest_k", "Eq. 16", eq=16, assumes=("delays iid over workers and rounds",))
 def eq_16(*, factor: int = 2) -> Verdict:
     r"""Prove that (16) is (15) with its 1/y² at y = ε√(tμ)/σ, and refute it for t below μ/ε.
 
@@ -364,7 +369,7 @@ def eq_16(*, factor: int = 2) -> Verdict:
     )
 
 
-@claim("fastest_k", "Eq. 16 repaired", eq=16, assumes=(IID,))
+@claim("fastest_k", "Eq. 16 repaired", eq=16, assumes=("delays iid over workers and rounds",))
 def eq_16_repaired(*, printed: int = 2, reach: int = 2) -> Verdict:
     r"""Prove P(J < (1−ε)t/μ) ≤ σ²(t(1−ε)/μ + 1)/(tε − μ)² for tε > μ, and the printed bound for tε ≥ (2 + √2)μ.
 
@@ -408,7 +413,18 @@ def eq_16_repaired(*, printed: int = 2, reach: int = 2) -> Verdict:
     )
 
 
-@claim("fastest_k", "Lemma 1", eq=6, assumes=("conditions 1 to 3 as printed", IID))
+@claim(
+    "fastest_k",
+    "Lemma 1",
+    eq=6,
+    assumes=(
+        "Lipschitz gradient",
+        "2c(F − F*) ≤ ‖∇F‖²",
+        "Var ĝ ≤ (σ² + M‖∇F‖²)/s (printed condition 3)",
+        "step size at most 1/(2L(1 + M/(ks)))",
+        "delays iid over workers and rounds",
+    ),
+)
 def lemma_1(*, slack_inverse: int = 10) -> Verdict:
     r"""Refute Lemma 1 in three ways: by condition 3, by small t, and below the floor.
 
@@ -447,7 +463,20 @@ def lemma_1(*, slack_inverse: int = 10) -> Verdict:
     )
 
 
-@claim("fastest_k", "Lemma 1 repaired", eq=6, assumes=("conditions 1, 2, Var ĝ ≤ (σ² + M‖∇F‖²)/(ks)", IID))
+@claim(
+    "fastest_k",
+    "Lemma 1 repaired",
+    eq=6,
+    assumes=(
+        "Lipschitz gradient",
+        "2c(F − F*) ≤ ‖∇F‖²",
+        "Var ĝ ≤ (σ² + M‖∇F‖²)/(ks)",
+        "step size at most 1/(2L(1 + M/(ks)))",
+        "delays iid over workers and rounds",
+        "ties broken at random",
+        "start above the error floor",
+    ),
+)
 def lemma_1_repaired(*, above: int = 1) -> Verdict:
     r"""Prove (6) with probability 1 − σ²(t(1−ε)/μ + 1)/(tε − μ)² for tε > μ, from a start above the floor.
 
@@ -471,7 +500,19 @@ def lemma_1_repaired(*, above: int = 1) -> Verdict:
     return settle(claim_of(lemma_1_repaired), steps, "(9) and (16) repaired, for gap ≥ f")
 
 
-@claim("fastest_k", "Lemma 1 in the mean", assumes=("conditions 1, 2, Var ĝ ≤ (σ² + M‖∇F‖²)/(ks)", IID))
+@claim(
+    "fastest_k",
+    "Lemma 1 in the mean",
+    assumes=(
+        "Lipschitz gradient",
+        "2c(F − F*) ≤ ‖∇F‖²",
+        "Var ĝ ≤ (σ² + M‖∇F‖²)/(ks)",
+        "step size at most 1/(2L(1 + M/(ks)))",
+        "delays iid over workers and rounds",
+        "ties broken at random",
+        "start above the error floor",
+    ),
+)
 def lemma_1_in_the_mean(*, late: int = 1) -> Verdict:
     r"""Prove E q^{J(t)} ≤ e^{−θt}/q with E e^{θT} = 1/q: the mean error without ε, at the rate θ ≤ α/μ.
 

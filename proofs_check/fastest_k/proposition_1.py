@@ -96,7 +96,16 @@ def assumption_3(*, n_wait: int = 2) -> Verdict:
     )
 
 
-@claim("fastest_k", "Proposition 1", assumes=("conditions 1 to 3 as printed",))
+@claim(
+    "fastest_k",
+    "Proposition 1",
+    assumes=(
+        "Lipschitz gradient",
+        "2c(F − F*) ≤ ‖∇F‖²",
+        "Var ĝ ≤ (σ² + M‖∇F‖²)/s (printed condition 3)",
+        "step size at most 1/(2L(1 + M/(ks)))",
+    ),
+)
 def proposition_1(*, n_wait: int = 2) -> Verdict:
     r"""Refute the bound under condition 3 as printed, by the example of `assumption_3`, at j = 1 and for all late j.
 
@@ -132,7 +141,16 @@ def proposition_1(*, n_wait: int = 2) -> Verdict:
     )
 
 
-@claim("fastest_k", "Proposition 1 repaired", assumes=("conditions 1 and 2", "Var ĝ ≤ (σ² + M‖∇F‖²)/(ks)"))
+@claim(
+    "fastest_k",
+    "Proposition 1 repaired",
+    assumes=(
+        "Lipschitz gradient",
+        "2c(F − F*) ≤ ‖∇F‖²",
+        "Var ĝ ≤ (σ² + M‖∇F‖²)/(ks)",
+        "step size at most 1/(2L(1 + M/(ks)))",
+    ),
+)
 def proposition_1_repaired(*, floor: int = 2, limit: int = 2) -> Verdict:
     r"""Prove Proposition 1 with σ²/(ks) and M/(ks) in condition 3; η ≤ 1/(LB), B = 1 + M/(ks), suffices.
 
@@ -176,7 +194,17 @@ def proposition_1_repaired(*, floor: int = 2, limit: int = 2) -> Verdict:
     )
 
 
-@claim("fastest_k", "Proposition 1 fixed parts")
+@claim(
+    "fastest_k",
+    "Proposition 1 fixed parts",
+    assumes=(
+        "Lipschitz gradient",
+        "2c(F − F*) ≤ ‖∇F‖²",
+        "delays iid over workers and rounds",
+        "ties broken at random",
+        "step size at most 1/(2L(1 + M/(ks)))",
+    ),
+)
 def proposition_1_fixed_parts(*, left_out: int = 1) -> Verdict:
     r"""Prove that with fixed parts the floor carries (n − k)/(n − 1) and is none at k = n, as the printed one is not.
 
@@ -209,7 +237,7 @@ def proposition_1_fixed_parts(*, left_out: int = 1) -> Verdict:
     )
 
 
-@claim("fastest_k", "Remark 1")
+@claim("fastest_k", "Remark 1", assumes=("delays iid over workers and rounds", "ties broken at random"))
 def remark_1(*, factor: int = 2) -> Verdict:
     r"""Prove condition 3 for least squares on all of R^d, and condition 2 for any data: no compact set is needed.
 

@@ -21,7 +21,7 @@ DELAYS = {Fraction(1): Fraction(1, 5), Fraction(2): Fraction(4, 5)}  # iid: Theo
 AT = Fraction(3)  # error, in units of A
 
 
-@claim("fastest_k", "Eq. 17", eq=17)
+@claim("fastest_k", "Eq. 17", eq=17, assumes=("start above the error floor",))
 def eq_17(*, loss: int = 1) -> Verdict:
     r"""Prove that (17) is (6) at ε = 0 with α = −ln(1 − ηc), and that it is no bound on the mean error.
 
@@ -50,7 +50,7 @@ def eq_17(*, loss: int = 1) -> Verdict:
     )
 
 
-@claim("fastest_k", "Eq. 18", eq=18)
+@claim("fastest_k", "Eq. 18", eq=18, assumes=("start above the error floor",))
 def eq_18(*, sign: int = -1) -> Verdict:
     """Prove (18): the derivative of (17) is the negative of the right side, which is its magnitude where gap ≥ floor.
 
@@ -80,7 +80,7 @@ def eq_19(*, scale: int = 1) -> Verdict:
     )
 
 
-@claim("fastest_k", "Eq. 20", eq=20)
+@claim("fastest_k", "Eq. 20", eq=20, assumes=("start above the error floor",))
 def eq_20(*, scale: int = 1) -> Verdict:
     """Prove (20): the rate (18) from t' on.
 
@@ -94,7 +94,7 @@ def eq_20(*, scale: int = 1) -> Verdict:
     )
 
 
-@claim("fastest_k", "Eq. 21", eq=21)
+@claim("fastest_k", "Eq. 21", eq=21, assumes=("start above the error floor",))
 def eq_21(*, sign: int = -1) -> Verdict:
     """Prove (21): the rate while k are waited for, from e(t_{k−1}) at t_{k−1} on.
 
@@ -109,7 +109,7 @@ def eq_21(*, sign: int = -1) -> Verdict:
     )
 
 
-@claim("fastest_k", "Eq. 22", eq=22)
+@claim("fastest_k", "Eq. 22", eq=22, assumes=("start above the error floor",))
 def eq_22(*, more: int = 1) -> Verdict:
     """Prove (22): the rate while k + 1 are waited for, from e(t_k) at t_k on.
 
@@ -131,7 +131,7 @@ def eq_22(*, more: int = 1) -> Verdict:
     )
 
 
-@claim("fastest_k", "Eq. 23", eq=23)
+@claim("fastest_k", "Eq. 23", eq=23, assumes=("f_k > f_{k+1}", "μ_{k+1} > μ_k"))
 def eq_23(*, at_once: int = 0) -> Verdict:
     r"""Prove that (23) compares the rates of k + 1 and of k at t_k, and that the first t_k is where they are equal.
 
@@ -173,7 +173,7 @@ def eq_24(*, scale: int = 1) -> Verdict:
     return settle(claim_of(eq_24), steps, "(19) with t' = t_{k−1}, t = t_k")
 
 
-@claim("fastest_k", "Eq. 25", eq=25)
+@claim("fastest_k", "Eq. 25", eq=25, assumes=("e(t_{k−1}) > f_k",))
 def eq_25(*, at_least: bool = False) -> Verdict:
     r"""Refute (25): its "≤" must be "≥".
 
@@ -193,7 +193,7 @@ def eq_25(*, at_least: bool = False) -> Verdict:
         claim_of(eq_25),
         {
             "(25) holds at t = 0, as 1 <= 4": holds and right == 4,
-            "(23) does not: 5/2 against 4": faster == (Fraction(5, 2), 4),
+            "(23) does not: 5/2 against 4": faster == (Fraction(5, 2), Fraction(4)),
             "the corrected sign": eq_25_repaired().status is Status.PROVED,
         },
         "the inequality points the wrong way; the equality, which (26) uses, is right",
@@ -201,7 +201,7 @@ def eq_25(*, at_least: bool = False) -> Verdict:
     )
 
 
-@claim("fastest_k", "Eq. 25 repaired", eq=25)
+@claim("fastest_k", "Eq. 25 repaired", eq=25, assumes=("e(t_{k−1}) > f_k", "μ_{k+1} > μ_k"))
 def eq_25_repaired(*, at_least: bool = True) -> Verdict:
     """Prove (23) ⇔ e^{α(t_k − t_{k−1})/μ_k} ≥ the right side of (25), for e(t_{k−1}) > A/k and μ_{k+1} > μ_k.
 
@@ -230,7 +230,7 @@ def eq_25_repaired(*, at_least: bool = True) -> Verdict:
     return settle(claim_of(eq_25_repaired), steps, "(25) with ≥")
 
 
-@claim("fastest_k", "Eq. 26", eq=26)
+@claim("fastest_k", "Eq. 26", eq=26, assumes=("e(t_{k−1}) > f_k", "μ_{k+1} > μ_k"))
 def eq_26(*, shift: int = 1) -> Verdict:
     r"""Prove that (26) is (25) with "=", solved for t_k, and the t_k of Theorem 1; it needs its logarithm to be ≥ 0.
 
@@ -261,7 +261,7 @@ def eq_26(*, shift: int = 1) -> Verdict:
     )
 
 
-@claim("fastest_k", "Theorem 1", eq=26, assumes=("iid delays",))
+@claim("fastest_k", "Theorem 1", eq=26, assumes=("delays iid over workers and rounds",))
 def theorem_1(*, rival: int = 3) -> Verdict:
     r"""Refute that Theorem 1's times are optimal: a count may have to be skipped.
 
@@ -301,7 +301,7 @@ def theorem_1(*, rival: int = 3) -> Verdict:
     )
 
 
-@claim("fastest_k", "Theorem 1 repaired")
+@claim("fastest_k", "Theorem 1 repaired", assumes=("e(t) as in (17)", "f_k > f_{k+1}", "μ_{k+1} > μ_k"))
 def theorem_1_repaired(*, sign: int = 1) -> Verdict:
     r"""Prove that waiting for the k of max_k (e − f_k)/μ_k is best, and when Theorem 1's times do so.
 
@@ -344,7 +344,11 @@ def theorem_1_repaired(*, sign: int = 1) -> Verdict:
     )
 
 
-@claim("fastest_k", "Theorem 1 exponential")
+@claim(
+    "fastest_k",
+    "Theorem 1 exponential",
+    assumes=("delays iid over workers and rounds", "exponential delays", "gap above the first crossing"),
+)
 def theorem_1_exponential(*, waiting: int = 1) -> Verdict:
     r"""Prove Theorem 1 for exponential delays, all n: the crossings fall with k, no count is skipped.
 

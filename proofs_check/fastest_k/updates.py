@@ -53,7 +53,7 @@ def eq_4(*, descends: bool = False) -> Verdict:
     )
 
 
-@claim("fastest_k", "Eq. 5", eq=5, assumes=("delays iid", "ties broken at random"))
+@claim("fastest_k", "Eq. 5", eq=5, assumes=("delays iid over workers and rounds", "ties broken at random"))
 def eq_5(*, shift: int = 1) -> Verdict:
     r"""Prove E ĝ = ∇F and Var ĝ = (n − k)/(n − 1) V/k for a uniformly random set of k of n fixed parts, all n and k.
 
@@ -78,7 +78,7 @@ def eq_5(*, shift: int = 1) -> Verdict:
     return settle(claim_of(eq_5), steps, "the estimate is unbiased, and at k = n it is the gradient itself: no noise")
 
 
-@claim("fastest_k", "Section I batch equivalence")
+@claim("fastest_k", "Section I batch equivalence", assumes=("delays iid over workers and rounds",))
 def section_i_batch_equivalence(*, part_size: int = 2) -> Verdict:
     r"""Refute that fastest-k SGD is batch SGD with a uniformly random batch of k s samples.
 
@@ -106,7 +106,7 @@ def section_i_batch_equivalence(*, part_size: int = 2) -> Verdict:
     )
 
 
-@claim("fastest_k", "Section I convergence")
+@claim("fastest_k", "Section I convergence", assumes=("delays iid over workers and rounds",))
 def section_i_convergence(*, n_wait: int = 1) -> Verdict:
     r"""Refute that fastest-k SGD with a fixed step converges to the optimum: it does to a neighbourhood.
 

@@ -21,7 +21,18 @@ from pathlib import Path
 from types import CodeType, FrameType, ModuleType
 from typing import Any
 
-LIBRARIES = ["numpy", "scipy.sparse", "scipy.stats", "scipy.integrate", "sympy", "z3", "flint", "networkx", "msgspec"]
+LIBRARIES = [
+    "numpy",
+    "scipy.sparse",
+    "scipy.stats",
+    "scipy.integrate",
+    "sympy",
+    "z3",
+    "flint",
+    "networkx",
+    "msgspec",
+    "pytest",
+]
 Result = dict[str, Any]
 
 
@@ -29,10 +40,9 @@ def prepare() -> None:
     """Import the libraries, which is what takes the time, and settle what tests would do once in a session."""
     os.environ |= {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}  # before numpy; threads do not survive a fork
     os.environ.setdefault("WORKBENCH_TESTS_EXAMPLE", tempfile.gettempdir())  # no example package is needed
-    for name in LIBRARIES:
+    for name in (*LIBRARIES, "pytest"):
         importlib.import_module(name)
     import hypothesis
-    import pytest  # noqa: F401
 
     quick = (hypothesis.Phase.explicit, hypothesis.Phase.generate)  # the first failure is enough
     hypothesis.settings.register_profile("mutation", phases=quick, database=None)
@@ -156,9 +166,9 @@ def in_children(
                 running[ours] = name, child, time.monotonic() + timeout_s
             ready = wait(list(running), timeout=max(0.0, min(end for *_, end in running.values()) - time.monotonic()))
             late = [each for each, (*_, end) in running.items() if each not in ready and end <= time.monotonic()]
-            for each in (*ready, *late):
-                name, child, _ = running.pop(each)  # type: ignore[index]
-                yield name, _received(each, child, is_late=each in late)  # type: ignore[arg-type]
+            for each in [each for each in running if each in ready or each in late]:
+                name, child, _ = running.pop(each)
+                yield name, _received(each, child, is_late=each in late)
     finally:
         for _, child, _ in running.values():
             child.kill()

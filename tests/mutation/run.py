@@ -41,15 +41,15 @@ SAVE_EVERY = 20
 
 @dataclass(frozen=True)
 class Paper:
-    """Where a paper's bounds and checks are, and what judges them; some may not exist yet."""
+    """Where a paper's bounds and checks are, and what judges them."""
 
     name: str
-    bounds: str  # file below the root, or ""
+    bounds: str  # file below the root
     checks: tuple[str, ...]
     tests: str
 
     def files(self) -> list[str]:
-        return [*filter(None, [self.bounds, self.tests]), *self.checks]
+        return [self.bounds, self.tests, *self.checks]
 
 
 @dataclass
@@ -65,8 +65,7 @@ def papers(root: Path = ROOT) -> list[Paper]:
     bounds = {path.stem: path for path in sorted((root / "workbench/bounds").glob("[!_]*.py"))}
     found = []
     for name, path in bounds.items():
-        packages = [root / "proofs_check" / f"{name}.py", *sorted((root / "proofs_check" / name).glob("*.py"))]
-        checks = tuple(str(each.relative_to(root)) for each in packages if each.exists() and each.stat().st_size)
+        checks = tuple(str(each.relative_to(root)) for each in sorted((root / "proofs_check" / name).glob("*.py")))
         tests = root / f"tests/test_bounds_{name}.py"
         found.append(Paper(name, str(path.relative_to(root)), checks, str(tests.relative_to(root))))
     return found
@@ -86,7 +85,7 @@ def check_names(root: Path, paper: Paper) -> list[str]:
 def baseline(root: Path, paper: Paper, *, jobs: int) -> Baseline:
     """Run every check and the tests unmutated."""
     file = root / f"proofs_check/ledger/{paper.name}.toml"
-    rows = {row["key"]: row for row in tomllib.loads(file.read_text("utf-8"))["claim"]} if file.exists() else {}
+    rows = {row["key"]: row for row in tomllib.loads(file.read_text("utf-8"))["claim"]}
     names = check_names(root, paper)
     tasks: list[tuple[str, Callable[[], Result]]] = [("tests", partial(judge.run_tests, root / paper.tests))]
     for name in names:
@@ -99,7 +98,7 @@ def baseline(root: Path, paper: Paper, *, jobs: int) -> Baseline:
             found.red += [f"{paper.tests}: {failed}"] if failed else []
             continue
         row = rows.get(result.get("key", ""))
-        if "verdict" not in result or (row and result["verdict"] != [row["status"], row["grade"]]):
+        if row is None or result["verdict"] != [row["status"], row["grade"]]:
             found.red.append(f"{name}: {result.get('raised') or result.get('verdict') or 'timeout'}")
         else:
             found.checks[name] = result
@@ -119,7 +118,7 @@ def judges(root: Path, paper: Paper, mutant: Mutant, known: Baseline) -> list[st
 
 def _users(root: Path, paper: Paper, mutant: Mutant) -> set[str]:
     """The function itself, or the functions that name a constant, directly or through other constants."""
-    found = [(file, *each) for file in filter(None, (paper.bounds, *paper.checks)) for each in _named(root, file)]
+    found = [(file, *each) for file in (paper.bounds, *paper.checks) for each in _named(root, file)]
     if (mutant.file, mutant.function, True) in [each[:3] for each in found]:
         return {f"{mutant.file}::{mutant.function}"}
     names: set[str] = set()
@@ -148,7 +147,7 @@ def sample(root: Path, paper: Paper, known: Baseline, seed: str, scale: int = 1)
     scale : multiple of the usual numbers of mutants
     """
     drawn: list[Mutant] = []
-    for file in filter(None, (paper.bounds, *paper.checks)):
+    for file in (paper.bounds, *paper.checks):
         owners: dict[str, list[Mutant]] = {}
         for each in mutants.of_file(root, file):
             owners.setdefault(each.function, []).append(each)
@@ -193,13 +192,13 @@ def fingerprint(root: Path, paper: Paper) -> str:
     files += [root / f"proofs_check/ledger/{paper.name}.toml"]
     digest = hashlib.sha256()
     for each in files:
-        digest.update(each.read_bytes() if each.exists() else b"")
+        digest.update(each.read_bytes())
     return digest.hexdigest()
 
 
 def explanations(path: Path = EXPLAINED) -> dict[tuple[str, str, str], str]:
     """Read why known survivors are no weakness, by file, line before and line after."""
-    rows = tomllib.loads(path.read_text("utf-8")).get("survivor", []) if path.exists() else []
+    rows = tomllib.loads(path.read_text("utf-8"))["survivor"]
     return {(row["file"], row["before"], row["after"]): row["why"] for row in rows}
 
 

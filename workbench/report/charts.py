@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from proofs_check.experiments.experiment import Outcome
 from workbench.core.types import FloatArray
 from workbench.engine.compare import mean_band, typical
 from workbench.moments.design_comparison import DesignComparison
 from workbench.report.study import PAPER_FIGURE, Experiment, Study, straggled
 from workbench.schemes.wait_for_all import WaitForAll
-from workbench.verdicts import TheoremCheck
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -232,18 +232,19 @@ def _first_bits(experiment: Experiment) -> float:
     return min(float(typical(m.trajectory.bits_up)[1]) for m in experiment.comparison.methods)
 
 
-def theorem(check: TheoremCheck, name: str) -> str:
+def theorem(check: Outcome, name: str) -> str:
     """Draw a theorem's bound, the recursion behind it and the simulated mean with its simultaneous band."""
 
     def draw(figure: "Figure") -> None:
         axes: Axes = figure.subplots()
-        at = check.iterations + 1
+        at, band, sharper = check.iterations + 1, check.band, check.comparison.recursion
         axes.plot(at, check.bound, color="#000000", label="bound as printed")
-        axes.plot(at, check.recursion, color=WARM, ls="--", label="recursion behind it")
-        axes.plot(at, check.mean, color=ACCENT, label="simulated mean")
-        axes.fill_between(at, np.maximum(check.low, 1e-300), check.high, color=ACCENT, alpha=0.25, lw=0)
-        axes.set(xscale="log", yscale="log", xlabel="rounds", ylabel=check.quantity)
-        positive = check.low[check.low > 0]
+        if sharper is not None:
+            axes.plot(at, sharper.value, color=WARM, ls="--", label="recursion behind it")
+        axes.plot(at, band.mean, color=ACCENT, label="simulated mean")
+        axes.fill_between(at, np.maximum(band.low, 1e-300), band.high, color=ACCENT, alpha=0.25, lw=0)
+        axes.set(xscale="log", yscale="log", xlabel="rounds", ylabel=check.comparison.bound.quantity)
+        positive = band.low[band.low > 0]
         if positive.size:
             axes.set_ylim(bottom=float(positive.min()) / 3)
         axes.legend(loc="best")

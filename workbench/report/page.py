@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from proofs_check.experiments.experiment import Outcome
 from workbench.core.claims import Assumption
 from workbench.engine.compare import Method, Separation, cost_to_reach, mean_band
 from workbench.moments.design_comparison import OPTIMAL, DesignComparison, Evaluated, dense_moments
@@ -13,7 +14,7 @@ from workbench.report import charts
 from workbench.report.study import Experiment, Study
 from workbench.schemes.wait_for_all import WaitForAll
 from workbench.stragglers.log import embedded_log
-from workbench.verdicts import TheoremCheck, logged_independence
+from workbench.verdicts import logged_independence
 
 
 def draw(study: Study) -> dict[str, str]:
@@ -84,7 +85,7 @@ def render(study: Study, pictures: dict[str, str]) -> str:
     )
 
 
-def _name(check: TheoremCheck) -> str:
+def _name(check: Outcome) -> str:
     """Name a check's picture after its claim and equation: the two step rules share a theorem."""
     claim = check.verdict.claim
     return f"{claim.key.replace('/', '_')}_eq{claim.equation}"

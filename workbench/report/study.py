@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from proofs_check.experiments.experiment import Outcome
 from proofs_check.experiments.hetero_gc import check_theorem_2, check_theorem_3
 from workbench.codes import optimally_structured
 from workbench.codes.code import DesignSpec
@@ -23,7 +24,6 @@ from workbench.moments.replay import Replayed, replay_left_out
 from workbench.schemes.scheme import Setting
 from workbench.stragglers.log import ResponseLog
 from workbench.stragglers.profile import StragglerProfile, estimate_profile, straggle_prob_from
-from workbench.verdicts import TheoremCheck
 
 PAPER_FIGURE = "hetero_gc/fig1"
 PROVED_ITEMS = ("Lemma", "Theorem", "Proposition")
@@ -94,7 +94,7 @@ class Study:
     replayed: dict[str, Replayed]  # by family, on rounds left out of fit and design
     other_idle: DesignComparison  # the other answer to "may a worker idle"
     experiments: tuple[Experiment, ...]
-    checks: tuple[TheoremCheck, ...]
+    checks: tuple[Outcome, ...]
     proofs: tuple[Verdict, ...]  # what the proof checks of the paper say
     paper_figure: dict[str, Any]  # the numbers of PAPER_FIGURE
     versions: dict[str, str]
@@ -157,7 +157,7 @@ def _train(
     return Experiment(training, problem, design, comparison, separation(comparison, OPTIMAL))
 
 
-def _theorem_jobs(profile: StragglerProfile, config: StudyConfig) -> list[Callable[[], TheoremCheck]]:
+def _theorem_jobs(profile: StragglerProfile, config: StudyConfig) -> list[Callable[[], Outcome]]:
     """Theorem 2 and both step rules of Theorem 3, on least squares, whose constants are known."""
     problem = build_problem("least_squares", config.n_parts, seed=config.seed)
     spec = config.spec(profile.n_workers, problem.dim)
@@ -168,7 +168,7 @@ def _theorem_jobs(profile: StragglerProfile, config: StudyConfig) -> list[Callab
     bits = optimally_structured.allocate(profile.straggle_prob, spec).bits
     code = optimally_structured.design_for_bits(profile, spec, bits)
 
-    def job(check: Callable[..., TheoremCheck], **rule: str) -> Callable[[], TheoremCheck]:
+    def job(check: Callable[..., Outcome], **rule: str) -> Callable[[], Outcome]:
         runs, iters = config.theorem_runs, config.theorem_iters
         how = partial(check, deadline_s=deadline_s, n_iters=iters, n_runs=runs, seed=config.seed, **rule)
         return partial(how, problem, code, delay)

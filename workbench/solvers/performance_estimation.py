@@ -29,7 +29,7 @@ NEGLIGIBLE = (0.0, 1e-13, 1e-12, 1e-11, 1e-10, 1e-9, 1e-8, 1e-7, 1e-6)  # multip
 GIVEN_UP = 1e-4  # relative distance of the two numbers above which nothing is returned
 
 
-class FalseCertificate(ValueError):  # noqa: N818 - it says what it is
+class CertificateError(ValueError):
     """Multipliers that do not prove the number they come with."""
 
 
@@ -96,7 +96,7 @@ def solve(problem: Problem) -> WorstCase:
     draft = Certificate(np.inf, _on_identity(problem, multipliers), _on_identity(_trace_of(problem), trace_multipliers))
     try:
         certificate = replace(draft, upper=_proved(problem, draft))
-    except FalseCertificate as error:
+    except CertificateError as error:
         raise InputError(f"the solver's answer proves nothing ({error}): take constants nearer to each other") from None
     gram, values = _moved_inside(problem, gram, values)
     lower = float(np.sum(problem.objective * gram) + problem.objective_values @ values)
@@ -114,18 +114,18 @@ def check(problem: Problem, certificate: Certificate) -> None:
 
     Raises
     ------
-    FalseCertificate : its multipliers prove nothing, or less than it says
+    CertificateError : its multipliers prove nothing, or less than it says
     """
     proved = _proved(problem, certificate)
     if not proved <= certificate.upper:
-        raise FalseCertificate(f"the multipliers prove {proved!r}, the certificate says {certificate.upper!r}")
+        raise CertificateError(f"the multipliers prove {proved!r}, the certificate says {certificate.upper!r}")
 
 
 def _proved(problem: Problem, certificate: Certificate) -> float:
     """Return the bound that the multipliers prove, whatever it says."""
     of_trace, lacking = _dual(_trace_of(problem), certificate.trace_multipliers)
     if not lacking < 0.5:
-        raise FalseCertificate(f"the trace's slack matrix lacks {lacking:.3g}: it bounds no trace")
+        raise CertificateError(f"the trace's slack matrix lacks {lacking:.3g}: it bounds no trace")
     trace = max(of_trace, 0.0) / (1 - lacking)  # tr G ≤ λᵀb + lacking tr G
     value, lacking = _dual(problem, certificate.multipliers)
     return value + lacking * trace * (1 + ROUNDING)
@@ -134,11 +134,11 @@ def _proved(problem: Problem, certificate: Certificate) -> float:
 def _dual(problem: Problem, multipliers: FloatArray) -> tuple[float, float]:
     """Return λᵀb and what S lacks to be positive semidefinite, both rounded up."""
     if multipliers.shape != problem.limits.shape or not np.all(np.isfinite(multipliers)):
-        raise FalseCertificate(f"{multipliers.shape} multipliers for {problem.limits.shape} constraints")
+        raise CertificateError(f"{multipliers.shape} multipliers for {problem.limits.shape} constraints")
     if np.any(multipliers[~problem.is_equal] < 0):
-        raise FalseCertificate(f"a multiplier of an inequality is negative: {multipliers.min():.3g}")
+        raise CertificateError(f"a multiplier of an inequality is negative: {multipliers.min():.3g}")
     if any(_missing(problem, multipliers)):
-        raise FalseCertificate("the function values do not cancel")
+        raise CertificateError("the function values do not cancel")
     slack = np.tensordot(multipliers, problem.matrices, 1) - problem.objective  # S, (n, n)
     eigenvalues = [np.linalg.eigvalsh(slack[np.ix_(own, own)])[0] for own in problem.blocks]
     size = np.linalg.norm(problem.matrices, axis=(1, 2)) @ np.abs(multipliers) + np.linalg.norm(problem.objective)
