@@ -40,7 +40,7 @@ def prepare() -> None:
     """Import the libraries, which is what takes the time, and settle what tests would do once in a session."""
     os.environ |= {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}  # before numpy; threads do not survive a fork
     os.environ.setdefault("WORKBENCH_TESTS_EXAMPLE", tempfile.gettempdir())  # no example package is needed
-    for name in (*LIBRARIES, "pytest"):
+    for name in LIBRARIES:
         importlib.import_module(name)
     import hypothesis
 
