@@ -112,7 +112,7 @@ def test_a_scheduler_that_is_not_there_is_one_line(config: Path, address: str, m
 
 def test_interruption_leaves_a_valid_store_and_says_how_to_go_on(tmp_path: Path) -> None:
     """Ctrl-C on a terminal, once the first result is there."""
-    config = written(tmp_path / "long.toml", runs=40, iterations=16000)  # seconds, whatever else the machine does
+    config = written(tmp_path / "long.toml", runs=40, iterations=4000)
     store = config.with_suffix(".results")
     ours, theirs = pty.openpty()
     process = subprocess.Popen(
