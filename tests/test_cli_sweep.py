@@ -110,10 +110,8 @@ def test_a_scheduler_that_is_not_there_is_one_line(config: Path, address: str, m
     assert done.stderr.count("\n") == 2  # the first says how much there is to do
 
 
-def test_interruption_leaves_a_valid_store_and_says_how_to_go_on(tmp_path: Path) -> None:
-    """Ctrl-C on a terminal, once the first result is there."""
-    config = written(tmp_path / "long.toml", runs=40, iterations=4000)
-    store = config.with_suffix(".results")
+def interrupted(config: Path, store: Path) -> tuple[int, int, str]:
+    """Simulate on a terminal, and press Ctrl-C once a result is there: results by then, exit code, what was said."""
     ours, theirs = pty.openpty()
     process = subprocess.Popen(
         [WORKBENCH, "simulate", config, "--jobs", "1"],
@@ -137,11 +135,21 @@ def test_interruption_leaves_a_valid_store_and_says_how_to_go_on(tmp_path: Path)
     deadline = time.monotonic() + 60
     while not list(store.glob("*.nc")) and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.01)
+    by_then = len(list(store.glob("*.nc")))
     os.killpg(process.pid, signal.SIGINT)
     code = process.wait(timeout=60)
     listener.join(timeout=60)
     os.close(ours)
-    text = b"".join(said).decode()
+    return by_then, code, b"".join(said).decode()
+
+
+def test_interruption_leaves_a_valid_store_and_says_how_to_go_on(tmp_path: Path) -> None:
+    for attempt in range(3):  # a busy machine may wake this test only when the sweep is over
+        config = written(tmp_path / f"long{attempt}.toml", runs=40, iterations=4000)
+        store = config.with_suffix(".results")
+        by_then, code, text = interrupted(config, store)
+        if by_then < 6:
+            break
     kept = len(list(store.glob("*.nc")))
     assert 1 <= kept < 6
     assert code == 130
