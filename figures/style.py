@@ -4,6 +4,10 @@ from contextlib import AbstractContextManager
 from typing import Any
 
 import matplotlib as mpl
+import numpy as np
+from matplotlib.axes import Axes
+
+from figures.quantities import Array, Arrays
 
 COLUMN_IN, PAGE_IN = 3.5, 7.16  # widths of one and of two columns of an IEEE page
 
@@ -53,7 +57,6 @@ _RC: dict[Any, Any] = {
     "lines.markersize": 3.5,
     "legend.frameon": False,
     "figure.dpi": 110,
-    "savefig.dpi": 300,
     "svg.fonttype": "none",  # text stays text
     "svg.hashsalt": "figures",  # the same drawing gives the same file
     "pdf.fonttype": 42,  # fonts embedded
@@ -72,3 +75,32 @@ def scheme_style(name: str) -> dict[str, Any]:
     """
     label, colour, line, marker = _STYLES.get(name, (name.replace("_", " "), _GREY, _SPARSE, "."))
     return {"label": label, "color": colour, "linestyle": line, "marker": marker}
+
+
+def banded_curve(
+    ax: Axes, x: Array, data: Arrays, name: str, at: tuple[int, ...], style: dict[str, Any], **changes: Any
+) -> None:
+    """Draw one curve of `name` over x, with its band name_low to name_high.
+
+    Parameters
+    ----------
+    at : which of the curves: index of all axes but the last
+    style : of `scheme_style`; a marker stands at about eight places
+    changes : to the style, for instance a label of its own
+    """
+    curve = data[name][at]  # (points,)
+    look = style | {"markevery": max(1, len(curve) // 8)} | changes
+    ax.plot(x, curve, **look)
+    low, high = data[f"{name}_low"][at], data[f"{name}_high"][at]  # (points,) each
+    seen = np.isfinite(low) & np.isfinite(high)
+    ax.fill_between(x, low, high, where=seen, color=look["color"], alpha=0.15, linewidth=0)
+
+
+def letter(ax: Axes, text: str) -> None:
+    """Name a panel, for instance "a", in bold at its upper left."""
+    ax.set_title(f"({text})", loc="left", fontweight="bold", fontsize=8)
+
+
+def note(figure: Any, text: str) -> None:
+    """Say in the figure itself what it shows in place of what the paper shows, for instance other data."""
+    figure.text(0.995, 0.005, text, ha="right", va="bottom", fontsize=5.5, color="#555555", style="italic")

@@ -1,9 +1,10 @@
 """The ledger: every numbered claim of a paper, and what became of it; one file a paper in `ledger/`."""
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib import resources
+from typing import Any, TypeVar
 
 import msgspec
 from msgspec import Struct
@@ -42,8 +43,36 @@ class Row(Struct, frozen=True, forbid_unknown_fields=True):
         return self.key.partition("/")[0]
 
 
+class Sentence(Struct, frozen=True, forbid_unknown_fields=True):
+    """What a paper says of one of its figures.
+
+    key : the finding's, for instance hetero_gc/fig1_near_optimal
+    statement : in the paper's words, as far as they stand alone
+    outcome : what the figure's numbers say at the paper's scale
+    reason : what the paper leaves open, or why its words are not reproduced
+    """
+
+    key: str
+    statement: str
+    outcome: str
+    reason: str = ""
+
+    @property
+    def figure(self) -> str:
+        """Key of the figure, for instance hetero_gc/fig1."""
+        paper, _, name = self.key.partition("/")
+        return f"{paper}/{name.partition('_')[0]}"
+
+
 class _Ledger(Struct, forbid_unknown_fields=True):
     claim: list[Row]
+
+
+class _Figures(Struct, forbid_unknown_fields=True):
+    sentence: list[Sentence]
+
+
+T = TypeVar("T", Row, Sentence)
 
 
 @cache
@@ -54,10 +83,30 @@ def ledger() -> Mapping[str, Row]:
     ------
     ValueError : two rows of one key
     """
-    rows: dict[str, Row] = {}
-    for file in sorted((resources.files("proofs_check") / "ledger").iterdir(), key=lambda file: file.name):
-        for row in msgspec.convert(tomllib.loads(file.read_text(encoding="utf-8")), _Ledger).claim:
-            if row.key in rows:
-                raise ValueError(f"two rows of {row.key} in the ledger")
-            rows[row.key] = row
+    return _by_key([row for document in _documents("ledger") for row in msgspec.convert(document, _Ledger).claim])
+
+
+@cache
+def sentences() -> Mapping[str, Sentence]:
+    """Return what the papers say of their figures by key, paper by paper.
+
+    Raises
+    ------
+    ValueError : two sentences of one key
+    """
+    documents = _documents("ledger", "figures")
+    return _by_key([each for document in documents for each in msgspec.convert(document, _Figures).sentence])
+
+
+def _documents(*folder: str) -> list[dict[str, Any]]:
+    files = [file for file in resources.files("proofs_check").joinpath(*folder).iterdir() if file.is_file()]
+    return [tomllib.loads(file.read_text(encoding="utf-8")) for file in sorted(files, key=lambda file: file.name)]
+
+
+def _by_key(found: Sequence[T]) -> dict[str, T]:
+    rows: dict[str, T] = {}
+    for row in found:
+        if row.key in rows:
+            raise ValueError(f"two rows of {row.key} in the ledger")
+        rows[row.key] = row
     return rows

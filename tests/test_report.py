@@ -3,13 +3,14 @@
 import re
 from collections.abc import Iterator
 from dataclasses import replace
-from functools import partial
 from html.parser import HTMLParser
+from typing import Any
 
 import numpy as np
 import pytest
 
-from figures.hetero_gc import fig1_data
+from figures.hetero_gc.fig1 import fig1_data
+from figures.quantities import arrays
 from workbench.core.claims import Status
 from workbench.report import page
 from workbench.report import study as study_module
@@ -27,11 +28,15 @@ CONFIG = StudyConfig(
 VOID = {"meta", "link", "br", "hr", "img", "input", "path", "use", "rect"}
 
 
+def small_figure() -> dict[str, Any]:
+    return arrays(fig1_data(seed=1, n_profiles=2, bits_per_worker=(4, 8)))
+
+
 @pytest.fixture(scope="module", autouse=True)
 def small_paper_figure() -> Iterator[None]:
     """The paper's figure has its own tests, and takes its time."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(study_module, "_figure_job", lambda: partial(fig1_data, n_profiles=2, bits_per_worker=(4, 8)))
+        patch.setattr(study_module, "_figure_job", lambda: small_figure)
         yield
 
 

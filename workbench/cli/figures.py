@@ -1,51 +1,128 @@
-"""`workbench figures`: draw the papers' figures."""
+"""`workbench figures`: compute and draw the papers' figures and tables."""
 
 import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 import msgspec
 
-from workbench.cli.options import SEED
+from workbench.cli.options import JOBS, SEED
 from workbench.core.errors import InputError
+
+if TYPE_CHECKING:
+    from figures.render import Rendered
+
+Scale = Literal["quick", "paper"]
+SCALE = click.Choice(["quick", "paper"])
 
 
 @click.command()
 @click.argument("keys", nargs=-1, metavar="[PAPER/FIGN]...")
+@click.option("--paper", metavar="KEY", help="All figures of one paper.")
+@click.option("--scale", type=SCALE, default="quick", show_default=True, help="The paper's size, or one to look at.")
 @click.option("--list", "as_list", is_flag=True, help="Only list the figures.")
-@click.option("--out", default="build/figures", show_default=True, metavar="DIR", help="Where to write them.")
-@click.option("--seed", type=SEED, help="Of the random profiles; each figure has its own by default.")
+@click.option("--out", default="build/figures", show_default=True, metavar="DIR", help="They go to DIR/SCALE.")
+@click.option("--seed", type=SEED, default=1, show_default=True, help="Of everything that is random.")
+@click.option("--jobs", type=JOBS, default=2, show_default=True, help="Processes; the numbers do not depend on it.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of lines.")
-def command(keys: tuple[str, ...], as_list: bool, out: str, seed: int | None, as_json: bool) -> None:
-    """Draw the figures PAPER/FIGN, by default all, as SVG, PDF and PNG, with their data and a manifest."""
-    from figures.manifest import available, render
+def command(
+    keys: tuple[str, ...], paper: str | None, scale: Scale, as_list: bool, out: str, seed: int, jobs: int, as_json: bool
+) -> None:
+    """Draw the figures and tables PAPER/FIGN, by default all, and hold the papers' sentences against them.
+
+    Each becomes SVG, PDF and PNG, with its numbers (NetCDF, CSV) and a manifest (JSON). Numbers that are there
+    are drawn again without being computed again; an interrupted simulation goes on where it was. With --scale paper
+    the exit code is 1 if a sentence comes out otherwise than the ledger says.
+    """
+    from figures.catalogue import available
 
     found = available()
-    unknown = [key for key in keys if key not in found]
-    if unknown:
-        raise InputError(f"unknown figure '{unknown[0]}': choose one of {', '.join(found)}")
-    chosen = {key: found[key] for key in keys or found}
+    for key in keys:
+        if key not in found:
+            raise InputError(f"unknown figure '{key}': choose one of {', '.join(found)}")
+    papers = sorted({entry.paper for entry in found.values()})
+    if paper is not None and paper not in papers:
+        raise InputError(f"unknown paper '{paper}': choose one of {', '.join(papers)}")
+    chosen = [each for key, each in found.items() if key in (keys or found) and paper in (None, each.paper)]
     if as_list:
-        _print({key: entry.title for key, entry in chosen.items()}, as_json)
+        _list({each.key: each.title for each in chosen}, as_json)
         return
-    folder = Path(out)
+    from figures.render import files_of, render, work_in
+
+    folder = Path(out, scale)
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(f"{out}: cannot be made a directory ({error.strerror}): choose another --out") from None
-    given = {} if seed is None else {"seed": seed}
-    manifests = {}
-    for key, entry in chosen.items():
-        manifests[key] = render(entry, folder, **given)
-        if not as_json:
-            print(f"{key}: {', '.join(str(folder / name) for name in manifests[key]['files'])}")
+    told: dict[str, object] = {}
+    surprises = 0
+    with _progress() as (begin, done):
+        for entry in chosen:
+            begin(entry.key)
+            start = time.perf_counter()
+            rendered = render(entry, folder, scale, seed=seed, work=lambda: work_in(folder, jobs, done))
+            seconds = time.perf_counter() - start
+            claims = _claims(rendered)
+            surprises += sum(each["outcome"] != each["ledger"] for each in claims)
+            files = [str(path) for path in files_of(entry, folder)]
+            made = {"files": files, "computed": rendered.new, "seconds": seconds}
+            told[entry.key] = {"title": entry.title, **made, "claims": claims}
+            if not as_json:
+                _show(entry.key, entry.title, folder, seconds, rendered.new, claims)
     if as_json:
-        _print(manifests, as_json)
+        click.echo(msgspec.json.encode(told))
+    if surprises and scale == "paper":
+        click.echo(f"{surprises} sentences come out otherwise than the ledger says", err=True)
+        sys.exit(1)
 
 
-def _print(found: dict[str, str] | dict[str, dict[str, object]], as_json: bool) -> None:
+def _claims(rendered: "Rendered") -> list[dict[str, Any]]:
+    """Put each of the ledger's sentences about the figure beside what the numbers say."""
+    from proofs_check.ledger import sentences
+
+    findings, paper = rendered.notes["findings"], rendered.entry.paper
+    return [
+        {"key": key, "statement": each.statement, "ledger": each.outcome, "reason": each.reason, **findings[name]}
+        for key, each in sentences().items()
+        if each.figure == rendered.entry.key and (name := key.removeprefix(f"{paper}/")) in findings
+    ]
+
+
+def _show(key: str, title: str, folder: Path, seconds: float, new: bool, claims: list[dict[str, Any]]) -> None:
+    click.echo(f"{key}: {title}")
+    click.echo(f"  {'computed and drawn' if new else 'drawn'} in {seconds:.1f} s: {folder / key.replace('/', '_')}.*")
+    for each in claims:
+        differs = "" if each["outcome"] == each["ledger"] else f" (ledger: {each['ledger']})"
+        click.echo(f"  {each['outcome']}{differs}: {each['statement']}\n    {each['explanation']}")
+
+
+@contextmanager
+def _progress() -> Iterator[tuple[Callable[[str], None], Callable[[str], None]]]:
+    """Show on a terminal's stderr what is being computed; yield what begins a figure and what ends a simulation."""
+    if not sys.stderr.isatty():
+        yield (lambda key: None), (lambda label: None)
+        return
+    from rich.console import Console
+
+    with Console(stderr=True).status("") as status:
+        now = ""
+
+        def begin(key: str) -> None:
+            nonlocal now
+            now = key
+            status.update(key)
+
+        yield begin, lambda label: status.update(f"{now}: {label} is done")
+
+
+def _list(titles: dict[str, str], as_json: bool) -> None:
     if as_json:
-        sys.stdout.write(msgspec.json.encode(found).decode() + "\n")
-    else:
-        for key, title in found.items():
-            print(f"{key}  {title}")
+        click.echo(msgspec.json.encode(titles))
+        return
+    width = max(map(len, titles), default=0)
+    for key, title in titles.items():
+        click.echo(f"{key:{width}}  {title}")

@@ -256,9 +256,9 @@ def theorem(check: Outcome, name: str) -> str:
 
 def paper_figure(study: Study) -> str:
     """Draw the paper's figure from its numbers."""
-    from figures import manifest
+    from figures.catalogue import available
     from figures.style import house_style
 
-    entry = manifest.available()[PAPER_FIGURE]
+    entry = available()[PAPER_FIGURE]
     with house_style():
         return svg_of(entry.draw(study.paper_figure), PAPER_FIGURE.replace("/", "-"), entry.title)

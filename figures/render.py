@@ -1,0 +1,147 @@
+"""From a figure's numbers to its files: computed when they are not there, drawn every time."""
+
+import json
+import platform
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from hashlib import sha256
+from io import BytesIO
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import matplotlib as mpl
+import msgspec
+import numpy as np
+import scipy
+
+from figures.catalogue import Entry, Scale, engine_sources
+from figures.quantities import Data, arrays, from_netcdf, to_csv, to_netcdf
+from figures.style import house_style
+from workbench import __version__
+from workbench.core.atomic import write_atomically
+from workbench.core.errors import InputError
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from figures.work import Work
+
+    MakeWork = Callable[[], Work] | None
+
+PRINTED_DPI = 300
+
+
+@dataclass(frozen=True)
+class Rendered:
+    """A figure's numbers, what they say of the paper's sentences, and how they came about.
+
+    notes : parameters, seed, scale, versions, findings by key, what differs from the paper; `new` where computed now
+    """
+
+    entry: Entry
+    data: Data
+    notes: Mapping[str, Any]
+    new: bool
+
+    def draw(self) -> "Figure":
+        """Draw the numbers."""
+        with house_style():
+            return self.entry.draw(arrays(self.data))
+
+
+def numbers(
+    entry: Entry, folder: Path, scale: Scale, *, seed: int, work: "Callable[[], Work] | None" = None
+) -> Rendered:
+    """Return a figure's numbers: those in `folder` if they were computed by this code, else new ones, kept there.
+
+    Parameters
+    ----------
+    work : makes who simulates, if that is needed; by default one process, which keeps its results in `folder`
+    """
+    made_by = _made_by(entry, scale, seed)
+    path = folder / f"{_stem(entry)}.nc"
+    if path.exists():
+        try:
+            data, attributes = from_netcdf(path)
+            notes = json.loads(attributes.get("notes", "{}"))
+            if notes.get("made_by") == made_by:
+                return Rendered(entry, data, notes, new=False)
+        except InputError:  # damaged, and replaced below
+            pass
+    computed = entry.compute(scale, seed=seed, work=work() if work else work_in(folder))
+    findings = {key: asdict(finding) for key, finding in entry.claims(arrays(computed)).items()}
+    parameters = entry.parameters(scale)
+    notes = {"made_by": made_by, "parameters": parameters, "findings": findings, "differs": list(entry.differs)}
+    write_atomically(path, to_netcdf(computed, {"figure": entry.key, "notes": notes}))
+    return Rendered(entry, computed, json.loads(json.dumps(notes)), new=True)
+
+
+def render(
+    entry: Entry, folder: Path, scale: Scale, *, seed: int, work: "Callable[[], Work] | None" = None
+) -> Rendered:
+    """Write SVG, PDF, PNG, CSV, NetCDF and a manifest JSON of one figure into `folder`."""
+    rendered = numbers(entry, folder, scale, seed=seed, work=work)
+    stem = _stem(entry)
+    contents = {f"{stem}.{kind}": image for kind, image in _images(rendered.draw()).items()}
+    contents |= {f"{stem}{part}.csv": table for part, table in to_csv(rendered.data).items()}
+    manifest = {
+        "figure": entry.key,
+        "title": entry.title,
+        **rendered.notes,
+        "data_sha256": sha256((folder / f"{stem}.nc").read_bytes()).hexdigest(),
+        "files": [f"{stem}.nc", *contents],
+        "drawn_with": {"matplotlib": mpl.__version__},
+    }
+    contents[f"{stem}.json"] = msgspec.json.format(msgspec.json.encode(manifest)) + b"\n"
+    for name, content in contents.items():
+        write_atomically(folder / name, content)
+    return rendered
+
+
+def work_in(folder: Path, n_jobs: int = 1, done: Callable[[str], None] | None = None) -> "Work":
+    """Return the work that keeps its simulations in `folder`, apart from those of other code."""
+    from figures.work import Work
+    from workbench.engine.store import Store
+
+    return Work(Store(folder / "runs" / engine_sources()[:16]), n_jobs, done)
+
+
+def files_of(entry: Entry, folder: Path) -> list[Path]:
+    """Name the files of a figure that are in the folder."""
+    return sorted(each for each in folder.glob(f"{_stem(entry)}.*") if not each.name.startswith("."))
+
+
+def _stem(entry: Entry) -> str:
+    return entry.key.replace("/", "_")
+
+
+def _made_by(entry: Entry, scale: Scale, seed: int) -> dict[str, Any]:
+    """What determines the numbers."""
+    return {
+        "scale": scale,
+        "seed": seed,
+        "sources": entry.sources(),
+        "versions": {
+            "workbench": __version__,
+            "python": platform.python_version(),
+            "numpy": np.__version__,
+            "scipy": scipy.__version__,
+        },
+    }
+
+
+def _images(figure: "Figure") -> dict[str, bytes]:
+    """Draw once for each kind of file; `savefig` would draw, and lay out, twice for each."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.backends.backend_pdf import FigureCanvasPdf
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
+
+    svg, pdf, png = BytesIO(), BytesIO(), BytesIO()
+    with house_style():
+        figure.draw_without_rendering()
+        figure.set_layout_engine("none")  # it is laid out, and stays so
+        FigureCanvasSVG(figure).print_svg(svg, metadata={"Date": None})  # undated: the same twice
+        FigureCanvasPdf(figure).print_pdf(pdf, metadata={"CreationDate": None})
+        figure.set_dpi(PRINTED_DPI)
+        FigureCanvasAgg(figure).print_png(png)
+    return {"svg": svg.getvalue(), "pdf": pdf.getvalue(), "png": png.getvalue()}
