@@ -35,11 +35,12 @@ STEP_KINDS = {
 
 
 def build_problem(key: str, n_parts: int, *, seed: int, where: str = "the problem", **parameters: Any) -> Problem:
-    """Build a problem of the catalogue; one that names a DATASET gets its images and labels.
+    """Build a problem of the catalogue; one that names a DATASET gets its images and labels, or another's.
 
     Parameters
     ----------
-    parameters : of the problem's `build`, for instance n_samples; its own defaults where left out or None
+    parameters : of the problem's `build`, for instance n_samples; its own defaults where left out or None;
+        and `dataset`, in place of the problem's own
 
     Raises
     ------
@@ -47,16 +48,14 @@ def build_problem(key: str, n_parts: int, *, seed: int, where: str = "the proble
     """
     module = catalogue.pick("problem", catalogue.problems(), key)
     table = {name: value for name, value in parameters.items() if value is not None}
-    problem: Problem = configure.call(module.build, n_parts, seed=seed, table=table, where=where, **_data_of(module))
+    data = _data_of(module, table.pop("dataset", None)) if hasattr(module, "DATASET") else {}
+    problem: Problem = configure.call(module.build, n_parts, seed=seed, table=table, where=where, **data)
     return problem
 
 
-def _data_of(module: Any) -> dict[str, Any]:
-    """Load the images and labels of a problem that names a DATASET."""
-    name = getattr(module, "DATASET", None)
-    if name is None:
-        return {}
-    images, labels = catalogue.pick("data set", catalogue.datasets(), name).load()
+def _data_of(module: Any, name: str | None) -> dict[str, Any]:
+    """Load the images and labels of a data set, by default the problem's own DATASET."""
+    images, labels = catalogue.pick("data set", catalogue.datasets(), name or module.DATASET).load()
     return {"images": images, "labels": labels}
 
 

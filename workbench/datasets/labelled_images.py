@@ -1,0 +1,85 @@
+"""Labelled images in the cache: written whole or not at all, checked on every load."""
+
+import os
+import zipfile
+import zlib
+from collections.abc import Callable
+from hashlib import sha256
+from pathlib import Path
+from tempfile import NamedTemporaryFile
+
+import numpy as np
+import numpy.typing as npt
+
+from workbench.core.errors import InputError
+from workbench.core.types import IntArray
+from workbench.datasets import cache
+
+Bytes = npt.NDArray[np.uint8]
+
+
+def keep(name: str, content_sha256: str, download: Callable[[], tuple[Bytes, Bytes]]) -> bool:
+    """Put images (M, pixels) and labels (M,) into the cache; return False if they were there already.
+
+    Parameters
+    ----------
+    content_sha256 : of the pixels and the labels as bytes
+
+    Raises
+    ------
+    InputError : the download failed, or brought something else
+    """
+    path = _path(name)
+    if path.exists() and _is_intact(path, content_sha256):
+        return False
+    images, labels = download()
+    if _checksum(images, labels) != content_sha256:
+        raise InputError(f"what was fetched for {name} is not the data known by that name (wrong SHA-256)")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # Written beside its place, then moved there: whoever interrupts leaves no half file behind that name.
+    with NamedTemporaryFile(dir=path.parent, suffix=".part", delete=False) as file:
+        try:
+            np.savez(file, images=images, labels=labels)
+            file.close()
+            os.replace(file.name, path)
+        except BaseException:
+            Path(file.name).unlink(missing_ok=True)
+            raise
+    return True
+
+
+def load(name: str, title: str, content_sha256: str) -> tuple[Bytes, IntArray]:
+    """Return images (M, pixels) as bytes and labels (M,) from the cache.
+
+    Raises
+    ------
+    InputError : the data is not here, or is not what was fetched
+    """
+    path = _path(name)
+    if not path.exists():
+        raise InputError(f"{title} is not on this machine: run `workbench data fetch {name}`")
+    if not _is_intact(path, content_sha256):
+        raise InputError(f"{path} is damaged (wrong SHA-256): run `workbench data fetch {name}`")
+    images, labels = _read(path)
+    return images, labels.astype(np.int64)
+
+
+def _path(name: str) -> Path:
+    return cache.cache_dir() / f"{name}.npz"
+
+
+def _read(path: Path) -> tuple[Bytes, Bytes]:
+    with path.open("rb") as file, np.load(file, allow_pickle=False) as data:
+        return data["images"], data["labels"]
+
+
+def _checksum(images: Bytes, labels: Bytes) -> str:
+    return sha256(images.tobytes() + labels.tobytes()).hexdigest()
+
+
+def _is_intact(path: Path, content_sha256: str) -> bool:
+    """Compare the content with the pinned checksum; whatever cannot be read is not intact."""
+    try:
+        return _checksum(*_read(path)) == content_sha256
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error):
+        return False
