@@ -41,6 +41,14 @@ class Estimate:
     def __str__(self) -> str:
         return f"{self.mean:.3g} [{self.low:.3g}, {self.high:.3g}]"
 
+    def below(self, threshold: float) -> Outcome:
+        """Judge "it is below": reproduced only if the whole interval is."""
+        return is_below(self.low, self.high, threshold)
+
+    def above(self, threshold: float) -> Outcome:
+        """Judge "it is above": reproduced only if the whole interval is."""
+        return is_below(-self.high, -self.low, -threshold)
+
     def evidence(self, name: str) -> dict[str, float]:
         """The three numbers by name."""
         return {name: self.mean, f"{name}_low": self.low, f"{name}_high": self.high}

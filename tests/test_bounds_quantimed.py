@@ -176,27 +176,33 @@ def test_the_minimiser_of_the_penalty_is_within_its_bounds(seed: int, n_workers:
     assert np.sum(limit**2) <= grad_sq / ((reg.smoothness or 0) * (reg.strong_convexity or 1))
 
 
-def test_theorem_1_recursion_is_the_recursion_iterated() -> None:
-    for some_prob, factor in ((1.0, Fraction(49, 64)), (0.5, Fraction(225, 256) + Fraction(9, 128))):
-        curve = bounds.theorem_1_recursion(
-            REG,
-            PAIR,
-            np.arange(1, 50),
-            step_size=0.25,
-            mixing_step=0.5,
-            **NOISE,
-            start_error_sq=3.0,
-            grad_sq=8.0,
-            some_prob=some_prob,
-        ).value
-        lost = 2 * Fraction(some_prob) * (1 - Fraction(some_prob)) * 8
-        # σ²‖W_o‖_F² + α²(Wγ²ν + lost)
-        noise = Fraction(1, 2) * Fraction(1, 2) + Fraction(1, 16) * (2 * 2 * Fraction(1, 4) + lost)
-        error, exact = Fraction(3), []
-        for _ in range(49):
-            error = factor * error + noise / 4
-            exact.append(float(error))
-        np.testing.assert_allclose(curve, exact, rtol=1e-12)
+@given(seed=st.integers(0, 10_000), n_workers=st.integers(2, 5), some_prob=st.sampled_from([0.2, 0.7, 1.0]))
+@settings(max_examples=30, deadline=None, derandomize=True)
+def test_theorem_1_is_the_recursion_iterated_and_twice_the_distance(
+    seed: int, n_workers: int, some_prob: float
+) -> None:
+    weights, _, _, reg, grad_sq = problem_of(seed, n_workers)
+    smooth, convex, mean_step = reg.smoothness or 0, reg.strong_convexity or 0, some_prob * 0.4
+    scatter = 2 * some_prob * (1 - some_prob)  # 2ρ(1 − ρ)
+    steady = mean_step * convex / ((mean_step * convex) ** 2 + scatter * (0.4 * smooth) ** 2)
+    steps: dict[str, float] = {"step_size": 0.4, "mixing_step": min(largest_step(reg, weights, mean_step), steady) / 2}
+    given_: dict[str, float] = {**steps, **NOISE, "grad_sq": grad_sq, "some_prob": some_prob}
+    mix = steps["mixing_step"]
+    factor = (1 - mix * mean_step * convex) ** 2 + scatter * (mix * 0.4 * smooth) ** 2
+    noise = 0.5 * (np.sum(weights**2) - np.sum(np.diag(weights) ** 2)) + 0.4**2 * scatter * grad_sq
+    noise += 0.4**2 * n_workers * 1.5 * 0.25
+    error, errors = 3.0, []
+    for _ in range(20):
+        error = factor * error + mix**2 * noise
+        errors.append(error)
+    n_iters = np.arange(1, 21)
+    found = bounds.theorem_1_recursion(reg, weights, n_iters, **given_, start_error_sq=3.0).value
+    np.testing.assert_allclose(found, errors, rtol=1e-10)
+    gap = 1 - np.sort(np.linalg.eigvalsh(weights))[-2]
+    apart = (1 + (smooth / convex) ** 2) * grad_sq / n_workers * (mean_step / gap) ** 2
+    assert bounds.distance(reg, weights, step_size=mean_step, grad_sq=grad_sq) == pytest.approx(apart)
+    found = bounds.theorem_1_repaired(reg, weights, n_iters, **given_, start_error_sq=3.0).value
+    np.testing.assert_allclose(found, 2 * np.array(errors) / n_workers + 2 * apart, rtol=1e-10)
 
 
 def test_consensus_recursion_is_the_recursion_iterated_and_repaired_bounds_it() -> None:
@@ -214,18 +220,15 @@ def test_consensus_recursion_is_the_recursion_iterated_and_repaired_bounds_it() 
         pulled = 2 * steps["step_size"] ** 2 / net.gap * (9 * level + 2.0)
         level = (1 - 0.8 * net.gap) * level + 0.8 * pulled + 0.64 * noise
     np.testing.assert_allclose(curve, np.cumsum(levels) / n_iters, rtol=1e-9, atol=1e-14)
-    assert np.max(levels) <= bounds.consensus_repaired(REG, weights, **steps, **NOISE).value
-    both = [
-        call(REG, weights, n_iters, **steps, **NOISE, loss_gap=1.5).value
-        for call in (bounds.theorem_2_recursion, bounds.theorem_2_repaired)
-    ]
-    assert np.all(both[0] <= both[1])
+    most = float(bounds.consensus_repaired(REG, weights, **steps, **NOISE).value)
+    assert most == pytest.approx(4 * (steps["step_size"] / net.gap) ** 2 * 2.0 + 2 * 0.8 / net.gap * noise)
+    assert np.max(levels) <= most
     mean_noise = np.sum(others.mean(axis=0) ** 2) * 0.5  # E‖(1/W) 1ᵀW_o q‖²
     product_ = steps["step_size"] * 0.8
-    direct = (
-        3 / (product_ * n_iters) + 9 * curve + 3 * (product_ * 2 * 0.25 / 4 + 0.8 / steps["step_size"] * mean_noise)
-    )
-    np.testing.assert_allclose(both[0], direct, rtol=1e-9)
+    rest = 3 / (product_ * n_iters) + 3 * (product_ * 2 * 0.25 / 4 + 0.8 / steps["step_size"] * mean_noise)
+    for call, apart in ((bounds.theorem_2_recursion, curve), (bounds.theorem_2_repaired, most)):
+        found = call(REG, weights, n_iters, **steps, **NOISE, loss_gap=1.5).value
+        np.testing.assert_allclose(found, rest + 9 * apart, rtol=1e-9)
 
 
 @given(seed=st.integers(0, 10_000), n_workers=st.integers(2, 5), share=st.floats(0.1, 0.95))
@@ -375,8 +378,9 @@ def test_averaging_sees_what_the_matrix_has() -> None:
 
 def test_printed_forms() -> None:
     """(9), (10) and (11) by hand at T = 64: T^(−1/3) = 1/4, and T = 256 with δ = 1/4."""
-    nine = bounds.theorem_1(REG, 0.5, 256, exponent=0.25, grad_sq=2.0, **NOISE).value[0]
-    assert nine == pytest.approx((2 * 9 * 4 + 0.5) / 4 + 2 * 0.25 / 16)
+    reg = Regularity(strong_convexity=0.5, smoothness=3.0, grad_var=2.0)
+    nine = bounds.theorem_1(reg, 0.5, 256, exponent=0.25, grad_sq=2.0, **NOISE).value[0]
+    assert nine == pytest.approx((2 * 36 * 4 + 0.5 / 0.5) / 4 + 2 / 0.5 * 0.25 / 16)
     ten = bounds.theorem_2(REG, 5, 0.5, 64, n_samples=10, **NOISE).value[0]
     assert ten == pytest.approx((9 * 4 * 2 / 10 + 3 * 0.5 / 5) / 4 + 3 * 2 / 5 * 0.25 / 16)
     assert bounds.eq_11(REG, 0.5, 64, n_samples=10).value[0] == pytest.approx(2 * 4 / 10 / 4)
@@ -436,9 +440,17 @@ def test_bounds_say_what_is_wrong() -> None:
         )
     with pytest.raises(InputError, match="some_prob"):
         bounds.theorem_1_recursion(REG, PAIR, 4, **steps, start_error_sq=1.0, some_prob=0.0)
+    with pytest.raises(InputError, match="grad_sq"):
+        bounds.theorem_1_recursion(REG, PAIR, 4, **steps, start_error_sq=1.0, some_prob=0.5)
     with pytest.raises(InputError, match="empty batches"):
         bounds.theorem_1_recursion(
-            REG, PAIR, 4, **(steps | {"step_size": 1.0, "mixing_step": 0.9}), start_error_sq=1.0, some_prob=0.3
+            REG,
+            PAIR,
+            4,
+            **(steps | {"step_size": 1.0, "mixing_step": 0.9}),
+            start_error_sq=1.0,
+            grad_sq=1.0,
+            some_prob=0.3,
         )
     with pytest.raises(InputError, match="at least 1"):
         bounds.theorem_1_recursion(REG, PAIR, 0, **steps, start_error_sq=1.0)

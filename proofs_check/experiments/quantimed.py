@@ -15,7 +15,7 @@ from proofs_check.experiments.experiment import Comparison, Experiment, average_
 from proofs_check.experiments.problems import alike, disagreement_sq, sample_variance
 from workbench.bounds import quantimed
 from workbench.core.claims import Assumption, Bound, Status, claim_of
-from workbench.core.types import FloatArray, IntArray, Trajectory
+from workbench.core.types import FloatArray, IntArray, Problem, Trajectory
 from workbench.problems.least_squares import LeastSquares
 from workbench.quantizers.lattice import Lattice
 from workbench.schemes import quantimed as scheme_of_paper
@@ -29,6 +29,7 @@ from workbench.topologies import mixing
 SLOWEST, FASTEST = 1.0, 3.0  # gradients a second
 ROUNDING = 1e-12  # of a probability
 DEADLINE_S = 1.5  # 1 to 4 gradients: nobody has none
+EXPONENT = 0.25  # δ of (9)
 
 
 def quantimed_dsgd(
@@ -82,16 +83,25 @@ def watch(scheme: DecentralizedSgd, state: Any) -> Mapping[str, FloatArray]:
 def quadratic(scheme: DecentralizedSgd) -> tuple[FloatArray, FloatArray]:
     """Return f_i(x*) − f_i*, shape (W,), and x*_α, the minimiser of ½xᵀ(I − W)x + αΣf_i(x_i), shape (W, D)."""
     problem, n_workers = scheme.setting.problem, scheme.setting.n_workers
-    if not isinstance(problem, LeastSquares):
-        raise TypeError(f"{problem.name} is not quadratic")
-    hessian = np.einsum("pse,psf->ef", problem.design, problem.design)  # (D, D), that of every f_i
+    alpha, hessian = step_of(scheme), hessian_of(problem)
     pull = n_workers * problem.part_grads(np.zeros((1, problem.dim)))[0]  # −H c_i, (W, D)
-    at_optimum = pull + np.asarray(problem.regularity.optimum) @ hessian  # ∇f_i(x*), (W, D)
-    gaps = np.einsum("wd,wd->w", at_optimum, np.linalg.solve(hessian, at_optimum.T).T) / 2
-    alpha = step_of(scheme)
     matrix = np.kron(np.eye(n_workers) - scheme.links.mixing.weights, np.eye(problem.dim))
     matrix += alpha * np.kron(np.eye(n_workers), hessian)
-    return gaps, np.linalg.solve(matrix, -alpha * pull.ravel()).reshape(n_workers, -1)
+    fixed_point = np.linalg.solve(matrix, -alpha * pull.ravel()).reshape(n_workers, -1)
+    return loss_gaps(problem, np.asarray(problem.regularity.optimum)), fixed_point
+
+
+def hessian_of(problem: Problem) -> FloatArray:
+    """H of every f_i, shape (D, D)."""
+    if not isinstance(problem, LeastSquares):
+        raise TypeError(f"{problem.name} is not quadratic")
+    return np.asarray(np.einsum("pse,psf->ef", problem.design, problem.design))
+
+
+def loss_gaps(problem: Problem, x: FloatArray) -> FloatArray:
+    """f_i(x) − f_i* at x (D,), shape (W,)."""
+    grads = problem.n_parts * problem.part_grads(x[None])[0]  # ∇f_i(x), (W, D)
+    return np.asarray(np.einsum("wd,wd->w", grads, np.linalg.solve(hessian_of(problem), grads.T).T) / 2)
 
 
 def step_of(scheme: DecentralizedSgd) -> float:
@@ -203,6 +213,27 @@ def compare_theorem_2(
     )
 
 
+def steps_of_theorem_1(n_iters: int) -> tuple[float, float]:
+    """α = T^(−δ/2), ε = T^(−3δ/2)."""
+    return n_iters ** (-EXPONENT / 2), n_iters ** (-3 * EXPONENT / 2)
+
+
+def compare_theorem_1_printed(
+    scheme: DecentralizedSgd, trajectory: Trajectory, at: IntArray, *, bound: Callable[..., Bound]
+) -> Comparison:
+    """Hold the mean over workers of ‖x_i − x*‖² beside (9) with 1 for its constants, D² at the start as printed."""
+    problem = scheme.setting.problem
+    reg = replace(problem.regularity, grad_var=float(trajectory.measures["sample_var"].max()))
+    more = {"grad_sq": quantimed.grad_sq_at_start(reg, loss_gaps(problem, problem.initial()))} | noise(scheme)
+    return Comparison(
+        trajectory.measures["error_of_all"][:, at],
+        bound(reg, scheme.links.mixing.mixing_rate, at, exponent=EXPONENT, **more),
+        assumptions(scheme, trajectory, bound),
+        float(trajectory.measures["error_of_all"][0, 0]),
+        constants={"grad_var": reg.grad_var or 0.0, "exponent": EXPONENT} | more,
+    )
+
+
 def compare_printed(
     scheme: DecentralizedSgd, trajectory: Trajectory, at: IntArray, *, bound: Callable[..., Bound]
 ) -> Comparison:
@@ -248,7 +279,28 @@ ONE_SAMPLE: dict[str, Any] = {"spectrum": (1.0,), "part_size": 1, "sample_noise"
 NOT_ROUNDED: dict[str, Any] = ONE_SAMPLE | {"bits": None}
 T = 300
 
+FLAT: dict[str, Any] = {"n_workers": 2, "spectrum": (0.2, 0.2), "half_range": 2.0}  # (9) grows with W and K⁴/μ²
+
 EXPERIMENTS = (
+    # (9) is about the last round alone
+    _experiment(
+        quantimed.theorem_1,
+        "informative",
+        T,
+        compare_theorem_1_printed,
+        steps_of_theorem_1(T),
+        config=FLAT,
+        checkpoints=(T,),
+        within=20,
+    ),
+    _experiment(
+        quantimed.theorem_1,
+        "vacuous",
+        T,
+        compare_theorem_1_printed,
+        steps_of_theorem_1(T),
+        checkpoints=(T,),
+    ),
     _experiment(quantimed.theorem_1_repaired, "informative", T, compare_theorem_1, (0.1, 0.3), within=40),
     _experiment(quantimed.theorem_1_repaired, "vacuous", 100, compare_theorem_1, (0.1, 0.3), config=RING),
     _experiment(quantimed.theorem_1_recursion, "informative", T, compare_theorem_1, (0.1, 0.3), within=25),

@@ -4,8 +4,8 @@ from fractions import Fraction
 
 import sympy as sp
 
-from proofs_check.quantimed.notation import SWAP
-from proofs_check.tools.symbolic import is_identity, is_nonnegative, settle
+from proofs_check.quantimed.notation import ONE, SWAP, combines
+from proofs_check.tools.symbolic import is_identity, settle
 from workbench.bounds.quantimed import Averaging
 from workbench.core.claims import Status, Verdict, claim, claim_of
 from workbench.topologies import star
@@ -31,10 +31,10 @@ def assumption_1(*, own: Fraction = Fraction(0)) -> Verdict:
     steps = {
         "symmetric, rows sum to 1, w ≥ 0": w == w.T
         and w * sp.ones(2, 1) == sp.ones(2, 1)
-        and all(w[i, j] >= 0 for i in (0, 1) for j in (0, 1)),
+        and all(weight >= 0 for weight in w.flat()),
         "null(I − W) = span(1)": (sp.eye(2) - w).nullspace() == [sp.ones(2, 1)],
         "an eigenvalue −1": w * sp.Matrix([1, -1]) == -sp.Matrix([1, -1]),
-        "the ring of four": ring * signs == -signs and len((sp.eye(4) - ring).nullspace()) == 1,
+        "the ring of four": ring * signs == -signs and (sp.eye(4) - ring).nullspace() == [sp.ones(4, 1)],
         "the repository's certificate sees it": Mixing(SWAP).certificate.violations
         == ("the smallest eigenvalue is not above −1",),
     }
@@ -67,11 +67,11 @@ def assumption_1_repaired(*, sign: int = 1) -> Verdict:
         own = sum(w[i, i] * (v[i] + turn * v[i]) ** 2 for i in range(3)) / 2
         return is_identity((v.T * (sp.eye(3) + turn * w) * v)[0], pairs + own)
 
-    w, i, j = sp.symbols("w x_i x_j", real=True)
+    w, i, j, turn = sp.symbols("w x_i x_j turn", real=True)
     steps = {
-        # each pair gives w_ij (x_i² + x_j²)/2 + w_ij x_i x_j from both sides: rows sum to 1
-        "one pair, whatever the number of workers": all(
-            is_identity(w * (i + turn * j) ** 2 / 2, w * i**2 / 2 + w * j**2 / 2 + turn * w * i * j) for turn in (1, -1)
+        # each pair gives w_ij (x_i² + x_j²)/2 ± w_ij x_i x_j from both sides: rows sum to 1, and turn² = 1
+        "one pair, whatever the number of workers": is_identity(
+            w * (i + turn * j) ** 2 / 2, w * i**2 / 2 + turn**2 * w * j**2 / 2 + turn * w * i * j
         ),
         "λ ≥ −1": form(sign),
         "λ ≤ 1": form(-sign),
@@ -96,7 +96,7 @@ def spectral_gap(*, gap: float = 2.0) -> Verdict:
     net = Averaging(SWAP)
     steps = {
         "κ − (1 − β) = β − λ_2 for λ_2 ≥ 0": is_identity((1 - second) - (1 - (second + slack)), slack),
-        "and for λ_2 = −u": is_nonnegative((1 + u) - (1 - (u + slack))),
+        "and for λ_2 = −u": combines((1 + u) - (1 - (u + slack)), {u: sp.Integer(2), slack: ONE}),
         "κ": net.gap == gap and net.widest == gap,
         "β = 1": Mixing(SWAP).mixing_rate == 1.0,
         "|1 − εκ| < 1 for ε = 1/(1 + u), u > 0": is_identity(1 - gap / (1 + u) + 1, 2 * u / (1 + u)),
@@ -119,17 +119,18 @@ def laplacian_weights(*, divisor: Fraction = Fraction(5, 2)) -> Verdict:
     ----------
     divisor : κ
     """
-    n = sp.symbols("n", nonnegative=True) + 3  # W ≥ 3
+    larger = sp.symbols("larger", nonnegative=True)
+    n = 3 + larger  # W ≥ 3
     centre = sp.Matrix(STAR, STAR, lambda i, j: (STAR - 1 if i == 0 else 1) if i == j else -int(0 in (i, j)))
     weights = sp.eye(STAR) - centre / sp.Rational(divisor.numerator, divisor.denominator)
     ours = laplacian(star.graph(STAR), divisor=float(divisor))
     steps = {
         "λ_max(L) = 4": max(centre.eigenvals()) == STAR,
-        "κ > λ_max/2": divisor > Fraction(STAR, 2),
+        "κ = λ_max/2 + ½": divisor == Fraction(STAR + 1, 2),
         "a negative weight": weights[0, 0] == sp.Rational(-1, 5),
-        "eigenvalues in (−1, 1]": all(-1 < value <= 1 for value in weights.eigenvals()),
+        "eigenvalues in (−1, 1]": weights.eigenvals() == {1: 1, sp.Rational(3, 5): 2, sp.Rational(-3, 5): 1},
         "the certificate sees it": ours.certificate.violations == ("a weight is negative",),
-        "every larger star": is_nonnegative(sp.expand(2 * ((n - 1) - n / 2) - 1)),
+        "every larger star": combines((n - 1) - n / 2, {larger: ONE / 2, ONE: ONE / 2}),
     }
     return settle(
         claim_of(laplacian_weights),
@@ -155,7 +156,7 @@ def laplacian_weights_repaired(*, double: int = 2) -> Verdict:
     largest = double * (d + rest)
     steps = {
         "one edge": is_identity(double * (x**2 + y**2) - (x - y) ** 2, (x + y) ** 2),
-        "own weights": is_nonnegative(1 - d / kappa),
+        "own weights": combines(1 - d / kappa, {rest: 1 / kappa, more: 1 / kappa}),
         "λ_W ≥ −1, strictly for more > 0": is_identity(1 + 1 - largest / kappa, 2 * more / kappa),
     }
     return settle(claim_of(laplacian_weights_repaired), steps, "largest degree plus one is the repository's default")

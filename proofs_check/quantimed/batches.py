@@ -6,9 +6,9 @@ from itertools import combinations
 import numpy as np
 import sympy as sp
 
-from proofs_check.quantimed.notation import combines
+from proofs_check.quantimed.notation import ONE, combines, rounded
 from proofs_check.tools.balls import ball
-from proofs_check.tools.symbolic import is_identity, is_nonnegative, mean, settle
+from proofs_check.tools.symbolic import is_identity, mean, settle
 from workbench.bounds import quantimed as bounds
 from workbench.core.claims import Grade, Status, Verdict, claim, claim_of
 from workbench.schemes.decentralized_round import Deadline
@@ -53,7 +53,7 @@ def eq_6_variance(*, left: int = 1) -> Verdict:
     steps = {
         "about ∇f_i": is_identity(within, v * (1 / b - left / m)),
         "with the part's own error: about ∇L": is_identity(within + v / m, v / b),
-        "at most γ²/b": is_nonnegative(v / b - within),
+        "at most γ²/b": combines(v / b - within, {v: 1 / m}),
     }
     return settle(
         claim_of(eq_6_variance),
@@ -142,7 +142,7 @@ def deadline(*, low: int = SLOWEST) -> Verdict:
     steps = {
         "1/V ≥ 2/c − V/c²": is_identity(1 / v - (2 / c - v / c**2), (v - c) ** 2 / (v * c**2)),
         "E[1/V] = ln 9/80": sp.simplify(inverse - sp.log(9) / 80) == 0,
-        "the ratio": bool(ratio > ball(Fraction(13732, 10000))) and bool(ratio < ball(Fraction(13733, 10000))),
+        "the ratio": rounded(ratio, 4) == Fraction("1.3733"),
     }
     return settle(
         claim_of(deadline),
@@ -167,11 +167,10 @@ def slowest_worker(*, growth: int = 1) -> Verdict:
     v, n, t = sp.symbols("v n t", positive=True)
     first = [2 * k * sp.integrate((1 - v**2) ** (k - 1), (v, 0, 1)) for k in (1, 2, 3)]
     ratio = (2 * n + 2) / (2 * n + 1)
-    shifted = sp.symbols("u", nonnegative=True) + 1
     bound = ball(Fraction(8)) / ball(Fraction(9)).log()
     steps = {
-        "at most 1/v": is_nonnegative(1 / v - 1 / (v + t)),
-        "3.641": bool(bound < ball(Fraction(3641, 1000))),
+        "at most 1/v": combines(1 / v - 1 / (v + t), {t: 1 / (v * (v + t))}),
+        "3.641": rounded(bound, 3) == Fraction("3.641"),
         "a_1": first[0] == 2,
         # integration by parts: (2n + 1) I_{n+1} = 2n I_n with I_n = ∫(1 − v²)^(n−1); left, the derivative of
         # v (1 − v²)^n by that of its logarithm, over (1 − v²)^(n−1)
@@ -179,8 +178,10 @@ def slowest_worker(*, growth: int = 1) -> Verdict:
             sp.diff(sp.log(v) + n * sp.log(1 - v**2), v) * v * (1 - v**2), (2 * n + 1) * (1 - v**2) - 2 * n
         ),
         "a_2, a_3": first[1] / first[0] == ratio.subs(n, 1) and first[2] / first[1] == ratio.subs(n, 2),
-        "a_1² ≥ 4": first[0] ** 2 >= 2 * (1 + growth),
-        "step": is_nonnegative((ratio**2 * (n + growth) - (n + 1 + growth)).subs(n, shifted)),
+        "a_1² = 4": first[0] ** 2 == 2 * (1 + growth),
+        "step": combines(
+            ratio**2 * (n + growth) - (n + 1 + growth), {n: 3 / (2 * n + 1) ** 2, ONE: 2 / (2 * n + 1) ** 2}
+        ),
     }
     return settle(
         claim_of(slowest_worker),
@@ -212,7 +213,7 @@ def remark_1(*, samples: int = 2) -> Verdict:
         "printed": printed == Fraction(5, 8) == Fraction(bounds.remark_1(float(inverse), 1.0, samples)),
         "so too small": printed < exact,
         # E max{X, c} ≥ max{E X, c}: max{X, c} is X + something or c + something
-        "always in this direction": combines((p + q) - p, {q: sp.Integer(1)}) and is_nonnegative((s + q) - s),
+        "always in this direction": combines((p + q) - p, {q: ONE}) and combines((s + q) - s, {q: ONE}),
     }
     return settle(
         claim_of(remark_1),
@@ -235,13 +236,14 @@ def remark_1_repaired(*, round_up: int = 2) -> Verdict:
     """
     j, w, a, b, d = sp.symbols("j w a b d", nonnegative=True)
     whole, part = 1 + j, 1 / (1 + w)  # x = k + u, k ≥ 1, u ≤ 1
-    prob, inverse, _ = bounds.batches_of_uniform_speed(1, 3, 1.0, 2)  # |S| = 1 or 2, each ½
+    prob, inverse, _ = bounds.batches_of_uniform_speed(1, 5, 1.0, 2)  # |S| = 1 or 2, with chances ¼ and ¾
     steps = {
-        "⌊x⌋ ≥ x/2": is_nonnegative(round_up * whole - (whole + part)),
-        "1/min{k, m}": is_nonnegative((a + b) - a) and is_nonnegative((a + b) - b),
-        "three times": is_nonnegative(3 * (a + d) - (2 * (a + d) + a))
-        and is_nonnegative(3 * (a + d) - (2 * a + a + d)),
-        "exactly, for U(1, 3)": (prob, inverse) == (1.0, 0.75),
+        "⌊x⌋ ≥ x/2": combines(round_up * whole - (whole + part), {j: ONE, w: part}),
+        "1/min{k, m}": combines((a + b) - a, {b: ONE}) and combines((a + b) - b, {a: ONE}),
+        # E[1/V]/T_d and 1/m are a and a + d, the one or the other way
+        "three times": combines(3 * (a + d) - (2 * (a + d) + a), {d: ONE})
+        and combines(3 * (a + d) - (2 * a + a + d), {d: sp.Integer(2)}),
+        "exactly, for U(1, 5)": (prob, inverse) == (1.0, 0.625),
         "at the ends": is_identity(round_up / sp.Integer(2), sp.Integer(1)),
     }
     return settle(

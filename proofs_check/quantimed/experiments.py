@@ -6,9 +6,10 @@ from math import comb
 import numpy as np
 import sympy as sp
 
-from proofs_check.quantimed.batches import FASTEST, SLOWEST
+from proofs_check.quantimed.batches import FASTEST, SAMPLES, SLOWEST
+from proofs_check.quantimed.notation import ONE, PAIR, combines
 from proofs_check.quantimed.update import PROBLEM, SETTING
-from proofs_check.tools.symbolic import is_nonnegative, settle
+from proofs_check.tools.symbolic import settle
 from workbench.bounds import quantimed as bounds
 from workbench.core.claims import Grade, Status, Verdict, claim, claim_of
 from workbench.quantizers import lattice
@@ -29,7 +30,7 @@ def number_16_bit_precision(*, float_bits: int = 16) -> Verdict:
     float_bits : of a coordinate without quantization
     """
     setting = Setting(PROBLEM, SETTING.delay, SECONDS)
-    mixing = Mixing(np.full((2, 2), 0.5))
+    mixing = Mixing(PAIR)
     whole = Links(setting, mixing, float_bits=float_bits).message_s
     parts = Links(setting, mixing, lattice.quantizer(np.array([4, 8])), float_bits).message_s
     steps = {"T_c": whole.tolist() == [3.0, 3.0], "4 and 8 bits": parts.tolist() == [0.75, 1.5]}
@@ -44,7 +45,10 @@ def number_1024(*, channels: int = 1) -> Verdict:
     ----------
     channels : that are kept
     """
-    steps = {"one channel": SIDE**2 * channels == 1024, "an image": SIDE**2 * CHANNELS == 3072}
+    steps = {
+        "one channel": Fraction(1024, SIDE**2) == channels,
+        "an image": Fraction(3072, SIDE**2) == CHANNELS,
+    }
     return settle(
         claim_of(number_1024), steps, "the images were made grey, which is not said", status=Status.HOLDS_WITH_ERRATUM
     )
@@ -58,7 +62,7 @@ def number_200_samples(*, workers: int = 50) -> Verdict:
     ----------
     workers : n
     """
-    steps = {"two classes": 200 * workers == 2 * CLASS}
+    steps = {"two classes": SAMPLES * workers == 2 * CLASS}
     return settle(claim_of(number_200_samples), steps, "as for MNIST 10,000 of its 60,000 images, which is not said")
 
 
@@ -78,7 +82,7 @@ def number_step_sizes(*, scales: tuple[int, int] = (14, 15)) -> Verdict:
     contracts = [(scale * width / 2) ** 2 for scale in scales]
     steps = {
         "ε ≤ 1": first == [196, 225],
-        "from then on": all(is_nonnegative(1 - scale**2 / (scale**2 + t)) for scale in scales),
+        "from then on": all(combines(1 - scale**2 / (scale**2 + t), {t: ONE / (scale**2 + t)}) for scale in scales),
         "whatever λ_W ≥ −1 is": contracts == first,
     }
     return settle(
@@ -94,15 +98,20 @@ def number_step_sizes(*, scales: tuple[int, int] = (14, 15)) -> Verdict:
 def number_connectivity_0_4(*, workers: int = 50) -> Verdict:
     r"""Show that an Erdős–Rényi graph of 50 workers with p_c = 0.4 is connected but for chances below 10^(−9).
 
-    Otherwise k ≤ 25 of them have no edge to the others: Σ_k C(50, k) 0.6^(k(50 − k)) at most, 6.8e-10.
+    Otherwise k ≤ 25 of them have no edge to the others: Σ_k C(50, k) 0.6^(k(50 − k)) at most, 6.7e-10.
 
     Parameters
     ----------
     workers : n
     """
     missing = Fraction(3, 5)
-    terms = [comb(workers, k) * missing ** (k * (workers - k)) for k in range(1, workers // 2 + 1)]
-    steps = {"below 1e-9": sum(terms) < Fraction(1, 10**9), "nearly all from one alone": terms[0] > sum(terms[1:])}
+    alone = range(1, workers // 2 + 1)
+    terms = [comb(workers, k) * missing ** (k * (workers - k)) for k in alone]
+    steps = {
+        "6.7e-10": f"{float(sum(terms)):.1e}" == "6.7e-10",
+        "every split": {*alone, *(workers - k for k in alone)} == set(range(1, workers)),
+        "nearly all from one alone": terms[0] > sum(terms[1:]),
+    }
     return settle(
         claim_of(number_connectivity_0_4),
         steps,
@@ -124,13 +133,13 @@ def number_mean_speed(*, slowest: int = SLOWEST) -> Verdict:
     """
     mean_speed = Fraction(slowest + FASTEST, 2)
     empty = {b: (1 / (Fraction(b) / mean_speed) - slowest) / (FASTEST - slowest) for b in (1, 2, 4)}
-    ours = {b: 1 - bounds.batches_of_uniform_speed(slowest, FASTEST, b / 50, 200)[0] for b in (1, 2, 4, 5)}
+    ours = {b: 1 - bounds.batches_of_uniform_speed(slowest, FASTEST, b / 50, SAMPLES)[0] for b in (1, 2, 4, 5)}
     steps = {
         "E V": mean_speed == 50,
         "from and to": (slowest / mean_speed, FASTEST / mean_speed) == (Fraction(1, 5), Fraction(9, 5)),
         "empty batches": empty == {1: Fraction(1, 2), 2: Fraction(3, 16), 4: Fraction(1, 32)},
         "ours": all(abs(ours[b] - float(chance)) < 1e-12 for b, chance in empty.items()) and abs(ours[5]) < 1e-12,
-        "never all": Fraction(200) / Fraction(9, 5) == Fraction(1000, 9),
+        "never all": SAMPLES / (FASTEST / mean_speed) == Fraction(1000, 9),
     }
     return settle(
         claim_of(number_mean_speed),

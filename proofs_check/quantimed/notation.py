@@ -1,11 +1,14 @@
 """What all checks of quantimed share: how premises combine, and the smallest networks."""
 
 from collections.abc import Callable, Mapping
+from fractions import Fraction
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import sympy as sp
 
+from proofs_check.tools.balls import ball
 from proofs_check.tools.symbolic import is_identity, is_nonnegative
 from workbench.core.errors import InputError
 from workbench.core.types import FloatArray
@@ -32,6 +35,12 @@ def close(found: npt.ArrayLike, exact: npt.ArrayLike) -> bool:
     return bool(np.allclose(found, exact, rtol=1e-12, atol=0.0))
 
 
+def rounded(number: Any, places: int) -> Fraction | None:
+    """Round a ball to a decimal number; None if its ends differ in it."""
+    whole = (number * 10**places + ball(Fraction(1, 2))).floor().unique_fmpz()
+    return None if whole is None else Fraction(int(whole), 10**places)
+
+
 def raises(call: Callable[[], object]) -> bool:
     """Show that the input is refused."""
     try:
@@ -39,3 +48,9 @@ def raises(call: Callable[[], object]) -> bool:
     except InputError:
         return True
     return False
+
+
+def is_largest(call: Callable[[float], object], most: float) -> bool:
+    """Show that a step is taken up to `most` and refused beyond, to the next numbers of single precision."""
+    below, above = (float(np.nextafter(np.float32(most), np.float32(end))) for end in (-np.inf, np.inf))
+    return not raises(lambda: call(below)) and raises(lambda: call(above))

@@ -172,7 +172,7 @@ def theorem_1_recursion(
     quantizer_var: float,
     inverse_batch: float,
     start_error_sq: float,
-    grad_sq: float = 0.0,
+    grad_sq: float | None = None,
     some_prob: float = 1.0,
 ) -> Bound:
     r"""Bound E‖x_T − x*_α‖² over all workers by the recursion a ← q a + ε²N, summed in closed form.
@@ -189,7 +189,7 @@ def theorem_1_recursion(
     last, net = _indices(n_iters), Averaging(weights)
     _check_prob(some_prob)
     kept, noise = _rate(reg, net, step_size, mixing_step, some_prob), quantizer_var * net.noise_of_all
-    lost = 2 * some_prob * (1 - some_prob) * grad_sq
+    lost = 0.0 if some_prob == 1 else 2 * some_prob * (1 - some_prob) * _given(grad_sq, "grad_sq")
     noise += step_size**2 * (net.n_workers * _given(reg.grad_var, "grad_var") * inverse_batch + lost)
     power = kept**last  # (K,)
     return Bound(power * start_error_sq + mixing_step**2 * noise * (1 - power) / (1 - kept), "E‖x_T − x*_α‖²")
@@ -395,7 +395,7 @@ def theorem_2_repaired(
 
     Parameters
     ----------
-    mixing_step : ε at most 1/(Kα) and 2/(κ + 1 − λ_W)
+    mixing_step : ε at most 2/(κ + 1 − λ_W), which leaves Kαε ≤ 1
     loss_gap : f(x_0) − f*; the others as in `consensus_repaired`
     """
     apart = consensus_repaired(
@@ -409,7 +409,7 @@ def theorem_2_repaired(
     ).value
     noise = _descent_noise(reg, weights, step_size, mixing_step, quantizer_var, inverse_batch)
     start = 2 * loss_gap / (step_size * mixing_step * _indices(n_iters))  # (K,)
-    return Bound(start + (reg.smoothness or 0) ** 2 * apart + noise, "average of E‖∇f(x̄)‖²")
+    return Bound(start + _claimed(reg.smoothness, "smoothness") ** 2 * apart + noise, "average of E‖∇f(x̄)‖²")
 
 
 @claim("quantimed", "Theorem 2 recursion", assumes=(SMOOTH, UNBIASED, SOME_GRADIENT, ALIKE))
@@ -439,7 +439,7 @@ def theorem_2_recursion(
     ).value  # (K,)
     noise = _descent_noise(reg, weights, step_size, mixing_step, quantizer_var, inverse_batch)
     start = 2 * loss_gap / (step_size * mixing_step * last)  # (K,)
-    return Bound(start + (reg.smoothness or 0) ** 2 * apart + noise, "average of E‖∇f(x̄)‖²")
+    return Bound(start + _claimed(reg.smoothness, "smoothness") ** 2 * apart + noise, "average of E‖∇f(x̄)‖²")
 
 
 def _rate(reg: Regularity, net: Averaging, step_size: float, mixing_step: float, some_prob: float) -> float:
@@ -491,8 +491,6 @@ def _descent_noise(
 ) -> float:
     """What noise of the mean model adds to the average of E‖∇f‖²."""
     net, smoothness = Averaging(weights), _claimed(reg.smoothness, "smoothness")
-    if smoothness * step_size * mixing_step > 1:
-        raise InputError(f"step_size mixing_step is {step_size * mixing_step:g}: at most 1/K = {1 / smoothness:g}")
     sampling = step_size * mixing_step * _given(reg.grad_var, "grad_var") * inverse_batch
     rounding = mixing_step / step_size * quantizer_var * net.noise_of_mean
     return smoothness / net.n_workers * (sampling + rounding)

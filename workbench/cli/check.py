@@ -1,10 +1,7 @@
 """`workbench check`: run the checks of the papers' claims and hold them against the ledger."""
 
 import sys
-import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING
 
 import click
@@ -17,21 +14,7 @@ from workbench.core.errors import InputError
 if TYPE_CHECKING:
     from proofs_check.experiments.experiment import Experiment, Outcome
     from proofs_check.ledger import Row
-    from workbench.core.claims import Verdict
-
-
-@dataclass(frozen=True)
-class Checked:
-    """A ledger's row, what its check says now, and how long that took."""
-
-    row: "Row"
-    verdict: "Verdict"
-    seconds: float
-
-    @property
-    def agrees(self) -> bool:
-        """Whether the verdict is the ledger's."""
-        return (self.verdict.status, self.verdict.grade) == (self.row.status, self.row.grade)
+    from proofs_check.settle import Checked
 
 
 @click.command()
@@ -54,8 +37,10 @@ def command(
             raise InputError("--quick leaves out slow proofs: name the experiments by KEY or --paper instead")
         _experiments(keys, paper, jobs, as_json)
         return
+    from proofs_check.settle import run_checks
+
     rows = [row for row in chosen(keys, paper) if not (quick and row.slow)]
-    done = run(rows, jobs)
+    done = run_checks(rows, jobs, _progress(len(rows)))
     if as_json:
         click.echo(msgspec.json.encode([as_object(each) for each in done]))
     else:
@@ -85,23 +70,6 @@ def chosen(keys: Sequence[str], paper: str | None) -> list["Row"]:
     ]
 
 
-def run(rows: Sequence["Row"], n_jobs: int) -> list[Checked]:
-    """Run the checks of the rows, in their order."""
-    from workbench.engine.parallel import run_jobs
-
-    jobs: list[Callable[[], tuple[Verdict, float]]] = [partial(_timed, row.key) for row in rows]
-    results = run_jobs(jobs, n_jobs, _progress(len(jobs)))
-    return [Checked(row, *result) for row, result in zip(rows, results, strict=True)]
-
-
-def _timed(key: str) -> tuple["Verdict", float]:
-    from proofs_check.registry import checks
-
-    began = time.perf_counter()
-    verdict = checks()[key]()
-    return verdict, time.perf_counter() - began
-
-
 def _progress(total: int, what: str = "claims") -> Callable[[int], None] | None:
     """Keep one line of progress on a terminal's stderr."""
     if not sys.stderr.isatty():
@@ -109,7 +77,7 @@ def _progress(total: int, what: str = "claims") -> Callable[[int], None] | None:
     return lambda done: print(f"\r{done} of {total} {what}", end="\n" if done == total else "", file=sys.stderr)
 
 
-def as_object(checked: Checked) -> dict[str, object]:
+def as_object(checked: "Checked") -> dict[str, object]:
     """Return one claim as plain values."""
     row, verdict = checked.row, checked.verdict
     return {
@@ -131,7 +99,7 @@ def as_object(checked: Checked) -> dict[str, object]:
     }
 
 
-def _show(done: Sequence[Checked]) -> None:
+def _show(done: Sequence["Checked"]) -> None:
     """Print one line a claim, and what disagrees with the ledger."""
     from rich.console import Console
     from rich.table import Table
@@ -159,10 +127,10 @@ def _show(done: Sequence[Checked]) -> None:
 
 def _experiments(keys: Sequence[str], paper: str | None, n_jobs: int, as_json: bool) -> None:
     """Run the experiments that are asked for, and print what came of them."""
-    from workbench.engine.parallel import run_jobs
+    from proofs_check.settle import run_experiments
 
-    jobs: list[Callable[[], Outcome]] = [partial(_outcome, key) for key in chosen_experiments(keys, paper)]
-    done = run_jobs(jobs, n_jobs, _progress(len(jobs), "experiments"))
+    names = list(chosen_experiments(keys, paper))
+    done = run_experiments(names, n_jobs, _progress(len(names), "experiments"))
     if as_json:
         click.echo(msgspec.json.encode([outcome_as_object(each) for each in done]))
     else:
@@ -192,12 +160,6 @@ def chosen_experiments(keys: Sequence[str], paper: str | None) -> dict[str, "Exp
         for name, each in known.items()
         if (paper is None or each.claim.paper == paper) and (not keys or name.startswith(tuple(keys)))
     }
-
-
-def _outcome(key: str) -> "Outcome":
-    from proofs_check.experiments.experiment import experiments, run
-
-    return run(experiments()[key])
 
 
 def outcome_as_object(outcome: "Outcome") -> dict[str, object]:

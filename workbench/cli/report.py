@@ -1,4 +1,4 @@
-"""`workbench report`: the whole story of one log as a self-contained HTML page."""
+"""`workbench report`: the whole story of one log, and every claim of the papers, as self-contained HTML pages."""
 
 import time
 from pathlib import Path
@@ -40,7 +40,7 @@ def command(
     jobs: int,
 ) -> None:
     """Profile the log TRACE, design, compare, train, judge, and write DIR/report.html, its pictures, and the
-    profile.json and code.json behind it.
+    profile.json and code.json behind it; and DIR/papers.html, what became of every claim of the papers.
 
     Without TRACE, the log that travels with the package is used.
     """
@@ -48,7 +48,7 @@ def command(
     from workbench.engine.setup import build_problem
     from workbench.formats.code import code_to_json
     from workbench.formats.profile import profile_to_json
-    from workbench.report import page
+    from workbench.report import page, papers
     from workbench.report.study import StudyConfig, run_study
 
     log = read_trace(trace, where)
@@ -69,9 +69,11 @@ def command(
     study = run_study(log, config, n_jobs=jobs, progress=progress)
     write_atomically(folder / "profile.json", profile_to_json(study.profile))
     write_atomically(folder / "code.json", code_to_json(study.design))
+    claims = papers.run_papers(n_jobs=jobs, progress=progress)
     progress("drawing")
     pictures = page.draw(study)
     for name, svg in pictures.items():
         write_atomically(folder / f"{name}.svg", svg.encode())
-    write_atomically(folder / "report.html", page.render(study, pictures).encode())
+    write_atomically(folder / papers.FILE, papers.render(claims, papers.draw(claims, jobs)).encode())
+    write_atomically(folder / "report.html", page.render(study, pictures, claims.counts).encode())
     click.echo(f"written to {folder / 'report.html'}")

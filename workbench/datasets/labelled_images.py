@@ -4,6 +4,7 @@ import os
 import zipfile
 import zlib
 from collections.abc import Callable
+from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
 from tempfile import NamedTemporaryFile
@@ -30,7 +31,8 @@ def keep(name: str, content_sha256: str, download: Callable[[], tuple[Bytes, Byt
     InputError : the download failed, or brought something else
     """
     path = _path(name)
-    if path.exists() and _is_intact(path, content_sha256):
+    here = _read(path) if path.exists() else None
+    if here is not None and _checksum(*here) == content_sha256:
         return False
     images, labels = download()
     if _checksum(images, labels) != content_sha256:
@@ -58,28 +60,35 @@ def load(name: str, title: str, content_sha256: str) -> tuple[Bytes, IntArray]:
     path = _path(name)
     if not path.exists():
         raise InputError(f"{title} is not on this machine: run `workbench data fetch {name}`")
-    if not _is_intact(path, content_sha256):
+    content = _checked(path, path.stat().st_mtime_ns, content_sha256)
+    if content is None:
         raise InputError(f"{path} is damaged (wrong SHA-256): run `workbench data fetch {name}`")
-    images, labels = _read(path)
-    return images, labels.astype(np.int64)
+    return content
+
+
+@lru_cache(maxsize=2)
+def _checked(path: Path, changed_ns: int, content_sha256: str) -> tuple[Bytes, IntArray] | None:
+    """Read a file, once for each change of it; None if it is not what it should be."""
+    content = _read(path)
+    if content is None or _checksum(*content) != content_sha256:
+        return None
+    images, labels = content[0], content[1].astype(np.int64)
+    images.flags.writeable = labels.flags.writeable = False  # whoever loads later gets the same arrays
+    return images, labels
 
 
 def _path(name: str) -> Path:
     return cache.cache_dir() / f"{name}.npz"
 
 
-def _read(path: Path) -> tuple[Bytes, Bytes]:
-    with path.open("rb") as file, np.load(file, allow_pickle=False) as data:
-        return data["images"], data["labels"]
+def _read(path: Path) -> tuple[Bytes, Bytes] | None:
+    """Return images and labels, None if they cannot be read."""
+    try:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as data:
+            return data["images"], data["labels"]
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error):
+        return None
 
 
 def _checksum(images: Bytes, labels: Bytes) -> str:
     return sha256(images.tobytes() + labels.tobytes()).hexdigest()
-
-
-def _is_intact(path: Path, content_sha256: str) -> bool:
-    """Compare the content with the pinned checksum; whatever cannot be read is not intact."""
-    try:
-        return _checksum(*_read(path)) == content_sha256
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error):
-        return False

@@ -1,1 +1,1 @@
-"""The whole story of one log as a self-contained page: study (computes), charts (draws), page (writes)."""
+"""Self-contained pages: of one log, by study (computes), charts (draws) and page (writes); of the claims, by papers."""

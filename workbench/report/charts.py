@@ -2,7 +2,7 @@
 but what a picture needs, such as a histogram or the order of its rows."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from io import StringIO
 from typing import TYPE_CHECKING, Any
 
@@ -14,12 +14,18 @@ from workbench.engine.compare import mean_band, typical
 from workbench.moments.design_comparison import DesignComparison
 from workbench.report.study import PAPER_FIGURE, Experiment, Study, straggled
 from workbench.schemes.wait_for_all import WaitForAll
+from workbench.verdicts import Band
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 ACCENT, MUTED, WARM = "#0072B2", "#7F7F7F", "#D55E00"
+BOUND_LINES: dict[str, dict[str, Any]] = {  # form of a bound -> line
+    "bound as printed": {"color": "#000000"},
+    "bound corrected": {"color": "#009E73", "ls": "-."},
+    "bound": {"color": "#000000"},
+}
 ROUNDING = 1e-12  # of the loss at the start: what lies below is drawn there
 ERROR_KINDS = {  # label -> marker, colour
     "aligned": ("o", ACCENT),
@@ -53,12 +59,22 @@ def svg_of(figure: "Figure", name: str, title: str) -> str:
     figure.savefig(text, format="svg", metadata={"Date": None, "Creator": None})
     svg = text.getvalue()
     svg = svg[svg.index("<svg") :]
+    svg = re.sub(r"<metadata>.*?</metadata>|<!--.*?-->", "", svg, flags=re.DOTALL)
+    pointed_at = set(re.findall(r"#([^\s\")]+)", svg))
+    svg = re.sub(r' id="([^"]*)"', lambda match: match.group() if match.group(1) in pointed_at else "", svg)
     for pattern in (r'\bid="', r"url\(#", r'xlink:href="#', r'(?<!:)href="#'):
         svg = re.sub(pattern, lambda match: match.group() + name + "-", svg)
-    svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
+    svg = re.sub(r"<[^>]+>", lambda tag: _short(tag.group()), svg)
+    svg = re.sub(r">\n\s*<", "><", svg)
     # The page sets the width; the view box keeps the proportions.
     svg = re.sub(r'(<svg[^>]*?) width="[^"]*"', r"\1", svg, count=1)
     return re.sub(r'(<svg[^>]*?) height="[^"]*"', rf'\1 role="img" aria-label="{title}"', svg, count=1)
+
+
+def _short(tag: str) -> str:
+    """Write a tag's numbers to a hundredth of a point, and on one line."""
+    rounded = re.sub(r"-?\d+\.\d{3,}", lambda number: f"{float(number.group()):.2f}", tag)
+    return re.sub(r"\s+", " ", rounded)
 
 
 def response_times(study: Study) -> str:
@@ -232,26 +248,57 @@ def _first_bits(experiment: Experiment) -> float:
     return min(float(typical(m.trajectory.bits_up)[1]) for m in experiment.comparison.methods)
 
 
-def theorem(check: Outcome, name: str) -> str:
-    """Draw a theorem's bound, the recursion behind it and the simulated mean with its simultaneous band."""
+def theorem(check: Outcome, name: str, bounds: Mapping[str, FloatArray] | None = None) -> str:
+    """Draw a theorem's bound, the recursion behind it and the simulated mean with its simultaneous band.
+
+    Parameters
+    ----------
+    bounds : the bound's forms by the names in BOUND_LINES, each (K,); without: the check's own, as printed
+    """
 
     def draw(figure: "Figure") -> None:
         axes: Axes = figure.subplots()
         at, band, sharper = check.iterations + 1, check.band, check.comparison.recursion
-        axes.plot(at, check.bound, color="#000000", label="bound as printed")
+        forms = {"bound as printed": check.bound} if bounds is None else bounds
+        for label, value in forms.items():
+            axes.plot(at, _positive(value), label=label, **BOUND_LINES[label])
         if sharper is not None:
-            axes.plot(at, sharper.value, color=WARM, ls="--", label="recursion behind it")
-        axes.plot(at, band.mean, color=ACCENT, label="simulated mean")
+            axes.plot(at, _positive(sharper.value), color=WARM, ls="--", label="recursion behind it")
+        axes.plot(at, _positive(band.mean), color=ACCENT, label="simulated mean")
         axes.fill_between(at, np.maximum(band.low, 1e-300), band.high, color=ACCENT, alpha=0.25, lw=0)
+        if bounds is not None:
+            axes.axhline(_known(check), color=MUTED, ls=":", lw=1, label="known without it")
         axes.set(xscale="log", yscale="log", xlabel="rounds", ylabel=check.comparison.bound.quantity)
-        positive = band.low[band.low > 0]
-        if positive.size:
-            axes.set_ylim(bottom=float(positive.min()) / 3)
-        axes.legend(loc="best")
+        _plain_ticks(axes.xaxis)
+        axes.minorticks_off()  # they would be most of the drawing's time
+        axes.set_ylim(*_range(band, *forms.values(), *([] if bounds is None else [np.array([_known(check)])])))
+        if bounds is None:
+            axes.legend(loc="best")
+        else:
+            figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=2)
 
-    return render(
-        name, f"{check.verdict.claim.name}, eq. {check.verdict.claim.equation}, against simulation", (3.5, 2.4), draw
-    )
+    claim = check.verdict.claim
+    where = "" if claim.equation is None else f", eq. {claim.equation}"
+    size = (3.5, 2.4) if bounds is None else (2.9, 2.6)
+    return render(name, f"{claim.name}{where}, against simulation", size, draw)
+
+
+def _positive(values: FloatArray) -> FloatArray:
+    """Leave out what a logarithmic axis has no place for."""
+    return np.where(np.isfinite(values) & (values > 0), values, np.nan)
+
+
+def _range(band: Band, *lines: FloatArray) -> tuple[float, float]:
+    """Return the ends of a logarithmic axis that shows the band whole, and no line below it."""
+    shown = np.concatenate([_positive(band.low), _positive(band.mean)])
+    highest = np.concatenate([_positive(each) for each in (band.high, *lines)])
+    return float(np.nanmin(shown)) / 3, float(np.nanmax(highest)) * 2
+
+
+def _known(check: Outcome) -> float:
+    """What the assumptions alone say of the bounded quantity."""
+    found = check.comparison
+    return found.start if found.known is None else found.known
 
 
 def paper_figure(study: Study) -> str:

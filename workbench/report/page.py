@@ -1,5 +1,6 @@
 """Write a study as one self-contained HTML page."""
 
+from collections.abc import Mapping
 from importlib.resources import files
 from typing import Any
 
@@ -7,11 +8,12 @@ import msgspec
 import numpy as np
 
 from proofs_check.experiments.experiment import Outcome
-from workbench.core.claims import Assumption
+from workbench.core.claims import Assumption, Status
 from workbench.engine.compare import Method, Separation, cost_to_reach, mean_band
 from workbench.moments.design_comparison import OPTIMAL, DesignComparison, Evaluated, dense_moments
-from workbench.report import charts
+from workbench.report import charts, papers
 from workbench.report.study import Experiment, Study
+from workbench.report.templates import environment
 from workbench.schemes.wait_for_all import WaitForAll
 from workbench.stragglers.log import embedded_log
 from workbench.verdicts import logged_independence
@@ -30,58 +32,54 @@ def draw(study: Study) -> dict[str, str]:
     return svg | {_name(check): charts.theorem(check, _name(check)) for check in study.checks}
 
 
-def render(study: Study, pictures: dict[str, str]) -> str:
-    """Return the page: text, tables and pictures inline, nothing fetched from anywhere."""
-    import jinja2
+def render(study: Study, pictures: dict[str, str], claims: Mapping[Status, int]) -> str:
+    """Return the page: text, tables and pictures inline, nothing fetched from anywhere.
 
-    from figures.style import scheme_style
-
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("workbench", "report"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["num"] = number
-    environment.filters["label"] = lambda family: scheme_style(family)["label"]
+    claims : of the papers, how many have each status; the page of the papers, beside this one, shows them
+    """
     evidence = study.profile.evidence
     if evidence is None:
         raise TypeError("a study's profile is estimated from its log, with evidence")
     experiments = [_experiment(each) for each in study.experiments]
-    return environment.get_template("page.html.jinja").render(
-        study=study,
-        config=study.config,
-        log=study.log,
-        profile=study.profile,
-        evidence=evidence,
-        design=study.design,
-        headline=_headline(study.design),
-        codes=_code_rows(study),
-        bits=_bit_counts(study.design),
-        workers=_worker_rows(study),
-        used=1 - float(np.mean(study.profile.straggle_prob)),
-        median_prob=float(np.median(study.profile.straggle_prob)),
-        median_s=float(np.median(study.log.response_s)),
-        latest_s=float(np.max(study.log.response_s[np.isfinite(study.log.response_s)])),
-        fitted=evidence.fits[0].family,
-        p_values=[each.ks_p_value for each in evidence.fits if each.ks_p_value is not None],
-        other=study.other_idle,
-        other_idle=int(np.sum(study.other_idle.optimal.code.bits == 0)),
-        independence=_independence(study),
-        experiments=experiments,
-        waiting_wins=[
-            each["training"].problem
-            for each in experiments
-            if each["waiting"] and each["waiting"].seconds < each["optimal"].seconds
-        ],
-        theorems=[{"check": check, "chart": pictures[_name(check)]} for check in study.checks],
-        charts=pictures,
-        fig1=study.paper_figure,
-        config_json=msgspec.json.format(msgspec.json.encode(study.config), indent=2).decode(),
-        trace="" if study.log.sha256 == embedded_log().sha256 else study.log.source,
-        where=" ".join(f"--where {key}={value}" for key, value in study.log.group.items()),
-        style=files("workbench.report").joinpath("page.css").read_text("utf-8"),
+    return (
+        environment()
+        .get_template("page.html.jinja")
+        .render(
+            study=study,
+            config=study.config,
+            log=study.log,
+            profile=study.profile,
+            evidence=evidence,
+            design=study.design,
+            headline=_headline(study.design),
+            codes=_code_rows(study),
+            bits=_bit_counts(study.design),
+            workers=_worker_rows(study),
+            used=1 - float(np.mean(study.profile.straggle_prob)),
+            median_prob=float(np.median(study.profile.straggle_prob)),
+            median_s=float(np.median(study.log.response_s)),
+            latest_s=float(np.max(study.log.response_s[np.isfinite(study.log.response_s)])),
+            fitted=evidence.fits[0].family,
+            p_values=[each.ks_p_value for each in evidence.fits if each.ks_p_value is not None],
+            other=study.other_idle,
+            other_idle=int(np.sum(study.other_idle.optimal.code.bits == 0)),
+            independence=_independence(study),
+            experiments=experiments,
+            waiting_wins=[
+                each["training"].problem
+                for each in experiments
+                if each["waiting"] and each["waiting"].seconds < each["optimal"].seconds
+            ],
+            theorems=[{"check": check, "chart": pictures[_name(check)]} for check in study.checks],
+            claims=claims,
+            papers_file=papers.FILE,
+            charts=pictures,
+            fig1=study.paper_figure,
+            config_json=msgspec.json.format(msgspec.json.encode(study.config), indent=2).decode(),
+            trace="" if study.log.sha256 == embedded_log().sha256 else study.log.source,
+            where=" ".join(f"--where {key}={value}" for key, value in study.log.group.items()),
+            style=files("workbench.report").joinpath("page.css").read_text("utf-8"),
+        )
     )
 
 
@@ -89,16 +87,6 @@ def _name(check: Outcome) -> str:
     """Name a check's picture after its claim and equation: the two step rules share a theorem."""
     claim = check.verdict.claim
     return f"{claim.key.replace('/', '_')}_eq{claim.equation}"
-
-
-def number(value: float | None, digits: int = 4) -> str:
-    """Write a number with `digits` significant digits, powers of ten as such."""
-    if value is None or not np.isfinite(value):
-        return "—"
-    if value == 0 or 1e-3 <= abs(value) < 1e6:
-        return f"{value:,.{digits}g}" if abs(value) < 10**digits else f"{value:,.0f}"
-    mantissa, exponent = f"{value:.{digits - 1}e}".split("e")
-    return f"{float(mantissa):g}·10{str(int(exponent)).translate(str.maketrans('-0123456789', '⁻⁰¹²³⁴⁵⁶⁷⁸⁹'))}"
 
 
 def _headline(design: DesignComparison) -> dict[str, Any]:

@@ -13,7 +13,6 @@ from proofs_check.experiments.experiment import Outcome
 from proofs_check.experiments.hetero_gc import check_theorem_2, check_theorem_3
 from workbench.codes import optimally_structured
 from workbench.codes.code import DesignSpec
-from workbench.core.claims import Verdict
 from workbench.core.types import FloatArray, Problem, VarianceConstant
 from workbench.engine.compare import Comparison, Separation, coded_schemes, compare, separation
 from workbench.engine.parallel import run_jobs
@@ -26,7 +25,6 @@ from workbench.stragglers.log import ResponseLog
 from workbench.stragglers.profile import StragglerProfile, estimate_profile, straggle_prob_from
 
 PAPER_FIGURE = "hetero_gc/fig1"
-PROVED_ITEMS = ("Lemma", "Theorem", "Proposition")
 PACKAGES = ("numpy", "scipy", "cvxpy", "networkx", "matplotlib", "straggler-workbench")
 
 Progress = Callable[[str], None]
@@ -95,7 +93,6 @@ class Study:
     other_idle: DesignComparison  # the other answer to "may a worker idle"
     experiments: tuple[Experiment, ...]
     checks: tuple[Outcome, ...]
-    proofs: tuple[Verdict, ...]  # what the proof checks of the paper say
     paper_figure: dict[str, Any]  # the numbers of PAPER_FIGURE
     versions: dict[str, str]
 
@@ -118,12 +115,10 @@ def run_study(log: ResponseLog, config: StudyConfig, *, n_jobs: int, progress: P
     experiments = []
     for training in config.trainings:
         experiments.append(_train(training, profile, config, n_jobs, progress))
-    progress("holding Theorems 2 and 3 against simulation, checking proofs, computing the paper's figure")
-    theorems, proofs = _theorem_jobs(profile, config), _proof_checks()
-    jobs: list[Callable[[], Any]] = [_figure_job(), *theorems, *proofs]
-    figure, *verdicts = run_jobs(jobs, n_jobs)
-    checks, proved = tuple(verdicts[: len(theorems)]), tuple(verdicts[len(theorems) :])
-    return Study(config, log, profile, design, replayed, other, tuple(experiments), checks, proved, figure, _versions())
+    progress("holding Theorems 2 and 3 against simulation, computing the paper's figure")
+    jobs: list[Callable[[], Any]] = [_figure_job(), *_theorem_jobs(profile, config)]
+    figure, *checks = run_jobs(jobs, n_jobs)
+    return Study(config, log, profile, design, replayed, other, tuple(experiments), tuple(checks), figure, _versions())
 
 
 def _refit(log: ResponseLog, profile: StragglerProfile) -> Callable[[np.ndarray], FloatArray]:
@@ -175,16 +170,6 @@ def _theorem_jobs(profile: StragglerProfile, config: StudyConfig) -> list[Callab
 
     third = (job(check_theorem_3, rule=rule) for rule in ("constant", "decaying"))
     return [job(check_theorem_2), *third]
-
-
-def _proof_checks() -> list[Callable[[], Verdict]]:
-    """Return the checks of hetero_gc's lemmas, theorems and propositions, in the paper's order."""
-    from proofs_check.ledger import ledger
-    from proofs_check.registry import checks
-
-    found = checks()
-    rows = [row for row in ledger().values() if row.paper == "hetero_gc" and row.item.startswith(PROVED_ITEMS)]
-    return [found[row.key] for row in rows]
 
 
 def _figure_job() -> Callable[[], dict[str, Any]]:

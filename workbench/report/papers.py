@@ -1,0 +1,219 @@
+"""The page of the papers: every claim with its verdict, and the bounds against simulation."""
+
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property, partial
+from importlib.resources import files
+from typing import Any
+
+import numpy as np
+
+from proofs_check.experiments.experiment import Outcome
+from proofs_check.ledger import Row
+from proofs_check.settle import Checked
+from workbench.core.claims import Grade, Status
+from workbench.core.types import FloatArray
+from workbench.engine.parallel import run_jobs
+from workbench.report import charts
+from workbench.report.study import Progress
+from workbench.report.templates import environment
+
+FILE = "papers.html"
+TITLES = {  # a paper without a title goes by its key
+    "compskip": "Phuong, Phong, Fukushima: Distributed SGD with compressed and skipped communication",
+    "fastest_k": "Kas Hanna et al.: Adaptive distributed SGD, fastest-k",
+    "hetero_gc": "Communication-efficient approximate gradient coding in heterogeneous systems",
+    "onebit_gc": "Li, Skoglund: Distributed learning based on 1-bit gradient coding",
+    "quantimed": "Reisizadeh et al.: Robust and communication-efficient collaborative learning",
+}
+MEANING = {  # in the order of the legend: mark, and what the status says
+    Status.PROVED: ("✓", "true as printed, and proved"),
+    Status.HOLDS: ("=", "true as printed wherever it was compared: mostly definitions, held against the code"),
+    Status.HOLDS_WITH_ERRATUM: ("!", "true after a small correction, which is given"),
+    Status.REFUTED: ("✗", "false as printed; a counterexample is given, and what is true instead"),
+    Status.OUTSIDE_ASSUMPTIONS: ("∉", "used where its own assumptions do not hold"),
+    Status.UNDERDETERMINED: ("?", "the paper says too little to decide"),
+}
+GRADES = {
+    Grade.PROVED: "proof",
+    Grade.RIGOROUS_NUMERICS: "rigorous numerics",
+    Grade.ENUMERATED: "enumeration",
+    Grade.TESTED: "test",
+}
+GROUPS = {  # in the page's order: name, and short beside the tiles
+    "Definitions, assumptions, algorithms": "method",
+    "Lemmas, propositions, theorems": "theorems",
+    "Equations and steps of the proofs": "equations",
+    "Said in the text": "text",
+    "Numbers and tables": "numbers",
+}
+PATTERNS = {  # a claim is in the group of the first that its name matches
+    r"(Definition|Assumption|Algorithm) \d": "Definitions, assumptions, algorithms",
+    r".* step \d|Eq\. \d": "Equations and steps of the proofs",
+    r"(Lemma|Theorem|Proposition|Remark|Example) \d": "Lemmas, propositions, theorems",
+    r"Number|Table": "Numbers and tables",
+    r"": "Said in the text",
+}
+CURVE = 3  # checkpoints that make one
+
+
+@dataclass(frozen=True, eq=False)
+class Papers:
+    """What the page tells.
+
+    outcomes : of the experiments that hold bounds against simulation
+    other_forms : by experiment's key, the same runs against the other form of the claim, printed or corrected
+    """
+
+    checked: tuple[Checked, ...]
+    outcomes: tuple[Outcome, ...] = ()
+    other_forms: Mapping[str, Outcome] = field(default_factory=dict)
+
+    @cached_property
+    def by_key(self) -> dict[str, Checked]:
+        """The claims by their keys."""
+        return {each.row.key: each for each in self.checked}
+
+    @property
+    def counts(self) -> dict[Status, int]:
+        """How many claims have each status."""
+        return _counts(self.checked)
+
+
+def _counts(checked: Iterable[Checked]) -> dict[Status, int]:
+    found = Counter(each.verdict.status for each in checked)
+    return {status: found[status] for status in MEANING}
+
+
+def run_papers(*, n_jobs: int, progress: Progress) -> Papers:
+    """Run every check and every experiment; the result depends on nothing else."""
+    from proofs_check.experiments.experiment import experiments
+    from proofs_check.ledger import ledger
+    from proofs_check.settle import run_checks, run_experiments, run_other_forms
+
+    rows = ledger()
+    progress(f"checking {len(rows)} claims of the papers")
+    checked = run_checks(list(rows.values()), n_jobs)
+    keys = list(experiments())
+    progress(f"holding bounds against simulation in {len(keys)} experiments")
+    outcomes = run_experiments(keys, n_jobs)
+    return Papers(tuple(checked), tuple(outcomes), run_other_forms(rows, n_jobs))
+
+
+def draw(papers: Papers, n_jobs: int) -> dict[str, str]:
+    """Draw the experiments that have curves: SVG by the experiment's key."""
+    curved = {each.experiment.key: each for each in papers.outcomes if np.count_nonzero(each.band.mean > 0) >= CURVE}
+    jobs: list[Callable[[], str]] = [
+        partial(charts.theorem, each, key.replace("/", "-"), _forms(each, papers)) for key, each in curved.items()
+    ]
+    return dict(zip(curved, run_jobs(jobs, n_jobs), strict=True))
+
+
+def render(papers: Papers, pictures: Mapping[str, str]) -> str:
+    """Return the page: text, tables and pictures inline, nothing fetched from anywhere."""
+    folder = files("workbench.report")
+    keys = dict.fromkeys(each.row.paper for each in papers.checked)
+    return (
+        environment()
+        .get_template("papers.html.jinja")
+        .render(
+            papers=[_paper(key, papers, pictures) for key in keys],
+            n_claims=len(papers.checked),
+            n_ours=sum(_is_ours(each.row) for each in papers.checked),
+            n_experiments=len(papers.outcomes),
+            counts=papers.counts,
+            printed=_counts(each for each in papers.checked if not _is_ours(each.row)),
+            short=GROUPS,
+            grades={GRADES[grade]: sum(each.verdict.grade is grade for each in papers.checked) for grade in GRADES},
+            meaning=MEANING,
+            surprises=[each.row.key for each in papers.checked if not each.agrees]
+            + [each.experiment.key for each in papers.outcomes if not each.as_expected],
+            style="".join(folder.joinpath(name).read_text("utf-8") for name in ("page.css", "papers.css")),
+        )
+    )
+
+
+def _paper(key: str, papers: Papers, pictures: Mapping[str, str]) -> dict[str, Any]:
+    """One paper: its claims by group, each group in the paper's order."""
+    own = [each for each in papers.checked if each.row.paper == key]
+    rows = [_claim(each, papers, pictures) for each in own]
+    return {
+        "key": key,
+        "title": TITLES.get(key, key),
+        "n_claims": len(rows),
+        "counts": {status: count for status, count in _counts(own).items() if count},
+        "groups": {name: group for name in GROUPS if (group := [row for row in rows if row["group"] == name])},
+    }
+
+
+def _claim(checked: Checked, papers: Papers, pictures: Mapping[str, str]) -> dict[str, Any]:
+    """What a row of the page says of one claim."""
+    row, verdict = checked.row, checked.verdict
+    evidence = dict(verdict.evidence)
+    return {
+        "row": row,
+        "group": group_of(row),
+        "is_ours": _is_ours(row),
+        "equations": _equations(row),
+        "status": verdict.status,
+        "grade": GRADES[verdict.grade],
+        "explanation": verdict.explanation,
+        "n_steps": int(evidence.pop("steps", 0)),
+        "evidence": evidence,
+        "agrees": checked.agrees,
+        "seconds": checked.seconds,
+        "repaired_by": papers.by_key.get(row.repair_check),
+        "experiments": [
+            _experiment(each, papers, pictures) for each in papers.outcomes if each.verdict.claim.key == row.key
+        ],
+    }
+
+
+def group_of(row: Row) -> str:
+    """Name the group of the page in which the claim stands."""
+    return next(name for pattern, name in PATTERNS.items() if re.match(pattern, row.item))
+
+
+def _is_ours(row: Row) -> bool:
+    """Whether the claim is not the paper's, but what stands in place of one."""
+    return row.item.endswith((" repaired", " corrected"))
+
+
+def _equations(row: Row) -> str:
+    """Name the equations that the claim's own name does not, for instance "eq. 13" or "eqs. 21–23"."""
+    numbers = row.equations
+    if not numbers or (len(numbers) == 1 and row.item.startswith("Eq. ")):
+        return ""
+    return f"eq. {numbers[0]}" if len(numbers) == 1 else f"eqs. {numbers[0]}–{numbers[-1]}"
+
+
+def _experiment(outcome: Outcome, papers: Papers, pictures: Mapping[str, str]) -> dict[str, Any]:
+    """What an experiment says: its numbers at the last checkpoint, its picture if it has curves."""
+    band, found = outcome.band, outcome.comparison
+    return {
+        "outcome": outcome,
+        "setting": outcome.experiment.setting.replace("_", " "),
+        "bound": outcome.experiment.key.split("/")[1],
+        "chart": pictures.get(outcome.experiment.key),
+        "rounds": int(outcome.iterations[-1]),
+        "mean": float(band.mean[-1]),
+        "low": float(band.low[-1]),
+        "high": float(band.high[-1]),
+        "forms": {label: float(value[-1]) for label, value in _forms(outcome, papers).items()},
+        "recursion": None if found.recursion is None else float(found.recursion.value[-1]),
+        "known": found.start if found.known is None else found.known,
+        "unmet": [each for each in outcome.verdict.assumptions if not each.holds],
+    }
+
+
+def _forms(outcome: Outcome, papers: Papers) -> dict[str, FloatArray]:
+    """Return the forms of the bound on the same mean, printed before corrected, each (K,)."""
+    row = papers.by_key[outcome.verdict.claim.key].row
+    other = papers.other_forms.get(outcome.experiment.key)
+    own = "bound corrected" if _is_ours(row) else "bound as printed" if row.repair_check else "bound"
+    forms = {own: outcome.bound}
+    if other is not None and np.array_equal(other.band.mean, outcome.band.mean, equal_nan=True):
+        forms["bound as printed" if _is_ours(row) else "bound corrected"] = other.bound
+    return dict(sorted(forms.items()))
