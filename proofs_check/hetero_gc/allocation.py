@@ -3,16 +3,22 @@
 from collections.abc import Callable
 from fractions import Fraction
 from itertools import product
+from random import Random
 
 import sympy as sp
 
-from proofs_check.hetero_gc.notation import utility
+from proofs_check.hetero_gc.notation import is_nonnegative_form, utility
 from proofs_check.hetero_gc.structure import theorem_1
 from proofs_check.tools.smt import follows
 from proofs_check.tools.symbolic import is_identity, is_nonnegative, settle
 from workbench.core.claims import Status, Verdict, claim, claim_of
+from workbench.quantizers.stochastic_levels import MAX_BITS, MIN_BITS
 
 Utility = Callable[[int, int], Fraction]  # of a worker and its bits
+Budget = tuple[tuple[Fraction, ...], int, int]  # straggle probabilities, dimension, budget
+
+TRAPPED: Budget = (tuple(Fraction(p, 20) for p in (1, 2, 3, 4)), 5_000_000, 48)
+MOST = MAX_BITS - MIN_BITS  # x
 
 
 @claim("hetero_gc", "Eq. 23", eq=23)
@@ -35,8 +41,10 @@ def eq_23(*, least: int = 2) -> Verdict:
         # a worker's part of both sums: b = B/n where x = b - 2
         "the budgets agree": is_identity((bits - 2).subs(bits, budget / n) * n, budget - least * n),
         "b >= 2 iff x >= 0": is_identity((2 + extra) - least, extra),
-        "omega falls": is_nonnegative(d / (4 * s**2) - d / (4 * (s + more) ** 2)),
-        "u rises": is_nonnegative(u(omega) - u(omega + more)),
+        "omega falls": is_nonnegative_form(
+            d / (4 * s**2) - d / (4 * (s + more) ** 2), d * more * (2 * s + more) / (4 * s**2 * (s + more) ** 2)
+        ),
+        "u rises": is_nonnegative_form(u(omega) - u(omega + more), spare * more / ((p + omega) * (p + omega + more))),
     }
     return settle(claim_of(eq_23), steps, "with = or with ≤, as long as no worker's bits are capped")
 
@@ -87,17 +95,17 @@ def eq_51(*, shift: int = 2) -> Verdict:
 
 
 @claim("hetero_gc", "Eq. 52", eq=52)
-def eq_52(*, order: int = 1) -> Verdict:
+def eq_52(*, least: bool = True) -> Verdict:
     """Prove min over pairs = min of minima: m ≤ m(x) ≤ f(a, x) for all, and both are attained.
 
     Parameters
     ----------
-    order : −1 takes the inner minimum for a maximum
+    least : else the inner minimum is taken for a maximum
     """
     import z3
 
     joint, inner, outer, at_best = z3.Reals("joint inner outer at_best")
-    below = inner <= joint if order == 1 else inner >= joint
+    below = inner <= joint if least else z3.Not(inner < joint)
     steps = {
         "nested is a lower bound": follows(outer <= joint, outer <= inner, below),
         # the nested minimum is the value of a pair
@@ -144,8 +152,7 @@ def lemma_3(*, first: int = 0) -> Verdict:
 
     Step: an allocation of r among i workers gives x to the last and at most V_{i−1}(r − x) to the others, so V_i(r) is
     an upper bound; the maximising x and an optimal allocation of the rest attain it. The utilities are arbitrary
-    rationals, not only the paper's, and those of the paper at d = 64. With x ≤ 30 in (25), budgets above 30n have no
-    value at all.
+    rationals, not only the paper's. With x ≤ 30 in (25), budgets above 30n have no value at all.
 
     Parameters
     ----------
@@ -156,7 +163,7 @@ def lemma_3(*, first: int = 0) -> Verdict:
     others, before, last, value, optimum = z3.Reals("others before last value optimum")
     instances = 0
     agree = True
-    for n_workers, residual in product((1, 2, 3, 4), range(8)):
+    for n_workers, residual in product(range(1, 5), range(8)):
         for u in (_arbitrary_utility, paper_utility):
             by_recurrence = bellman(u, n_workers, residual, first=first)
             by_hand = max(
@@ -173,8 +180,10 @@ def lemma_3(*, first: int = 0) -> Verdict:
         "step: an upper bound": follows(others + last <= value, others <= before, value >= before + last),
         "step: attained": follows(optimum >= value, value == before + last, others == before, optimum >= others + last),
         "recurrence = enumeration": agree,
-        "with a cap of 30 a budget of 30 n is met": bellman(paper_utility, 1, 30, cap=30) is not None,
-        "with a cap of 30 a budget of 30 n + 1 is infeasible": bellman(paper_utility, 1, 31, cap=30) is None,
+        "capped at 30 each, 30 is the largest budget of one": [
+            bellman(paper_utility, 1, r, cap=MOST) is None for r in range(34)
+        ]
+        == [r > 30 for r in range(34)],
     }
     return settle(
         claim_of(lemma_3),
@@ -196,52 +205,54 @@ def eq_55(*, exact: bool = True) -> Verdict:
     """
 
     def falling(worker: int, bits: int) -> Fraction:
-        return Fraction(1 if bits == 2 else 0)
+        return Fraction(int(bits == 2))
 
-    found = bellman(falling, 1, 1, exact=exact)
+    found, at_most = bellman(falling, 1, 1, exact=exact), bellman(falling, 1, 1, exact=False)
     steps = {
-        "the whole budget is spent": found == falling(0, 3) == 0,
+        "the whole budget is spent": found == 0,
+        "with 0 it is not": at_most == 1,
         "rising utilities do not care": all(
-            bellman(paper_utility, 3, r) == bellman(paper_utility, 3, r, exact=False) for r in range(6)
+            bellman(paper_utility, n, r) == bellman(paper_utility, n, r, exact=False)
+            for n in range(1, 4)
+            for r in range(6)
         ),
     }
     return settle(claim_of(eq_55), steps, "as printed, for the equality in (24)")
 
 
 @claim("hetero_gc", "Eq. 56", eq=56)
-def eq_56(*, coupling: int = 0) -> Verdict:
+def eq_56(*, weight: int = 1) -> Verdict:
     """Prove that the others' share is an optimum of its own: improving it would improve the whole.
 
     Parameters
     ----------
-    coupling : what the last worker loses for each unit that the others gain
+    weight : of the others' utility in the whole
     """
-    import z3
-
-    others, better, last = z3.Reals("others better last")
-    improved = better + last - coupling * (better - others)
-    steps = {"separable": follows(improved > others + last, better > others)}
+    others, more, last = sp.symbols("others more last", positive=True)
+    improved = weight * (others + more) + last
+    steps = {"separable": is_identity(improved - (others + last), more)}
     return settle(claim_of(eq_56), steps, "the utility is a sum, the budget is one linear constraint")
 
 
 @claim("hetero_gc", "Eq. 57", eq=57)
-def eq_57(*, largest: int = 0) -> Verdict:
+def eq_57(*, beyond: int = 1) -> Verdict:
     """Prove that x from 0 to r leaves no allocation out: every allocation of r has exactly one last share x in 0..r.
 
     Parameters
     ----------
-    largest : the largest x is r − largest
+    beyond : the least x that is not tried is r + beyond
     """
     covered = all(
-        {(*front, x) for x in range(r - largest + 1) for front in _compositions(i - 1, r - x)} == _compositions(i, r)
-        for i in (1, 2, 3)
+        sorted((*front, x) for x in range(r + beyond) for front in _compositions(i - 1, r - x)) == _compositions(i, r)
+        for i in range(1, 4)
         for r in range(6)
     )
     r, x = sp.symbols("r x", integer=True, positive=True)
-    counted = sp.summation(r - x + 1, (x, 0, r - largest))  # two others share r - x in r - x + 1 ways
+    counted = sp.summation(r - x + 1, (x, 0, r + beyond - 1))  # two others share r - x in r - x + 1 ways
     steps = {
         "all allocations": covered,
         "counted, two and one": is_identity(sp.expand(counted), sp.expand((r + 1) * (r + 2) / 2)),
+        "no x in vain": all(max(x for x in range(9) if _compositions(1, r - x)) == r + beyond - 1 for r in range(6)),
         "Lemma 3": lemma_3().status is Status.PROVED,
     }
     return settle(claim_of(eq_57), steps, "as printed")
@@ -249,9 +260,9 @@ def eq_57(*, largest: int = 0) -> Verdict:
 
 @claim("hetero_gc", "Complexity of the dynamic program")
 def complexity_of_the_dynamic_program(*, per_state: int = 1) -> Verdict:
-    """Prove n(R + 1)(R + 2)/2 sums for R = B − 2n; with x ≤ 30, as 32 bits are full precision, at most 31n(R + 1).
+    """Prove n(R + 1)(R + 2)/2 sums for R = B − 2n; with x ≤ 30, as 32 bits are full precision, n(31(R + 1) − 465).
 
-    At n = 50 and B = 400, R = 300: 2 272 550 against 465 000 at most.
+    At n = 50 and B = 400, R = 300: 2 272 550 against 443 300.
 
     Parameters
     ----------
@@ -259,11 +270,15 @@ def complexity_of_the_dynamic_program(*, per_state: int = 1) -> Verdict:
     """
     n, total, r = sp.symbols("n R r", integer=True, positive=True)
     count = per_state * n * sp.summation(r + 1, (r, 0, total))
-    counted = sum(1 for r in range(301) for _ in range(r + 1)) * 50
+    # r below 30 has r + 1 sums, every other one 31
+    capped = per_state * n * (31 * (total + 1) - sp.summation(30 - r, (r, 0, 29)))
+    here: dict[sp.Expr, sp.Expr] = {n: sp.Integer(50), total: sp.Integer(400 - 2 * 50)}
+    printed_sums = 50 * sum(r + 1 for r in range(301))
+    capped_sums = 50 * sum(min(r, MOST) + 1 for r in range(301))
     steps = {
         "sum": is_identity(sp.expand(count), sp.expand(n * (total + 1) * (total + 2) / 2)),
-        "at n = 50, B = 400": counted == 2_272_550 == count.subs({n: 50, total: 300}),
-        "capped": sum(min(r + 1, 31) for r in range(301)) * 50 <= 31 * 50 * 301 < counted / 4,
+        "at n = 50, B = 400": printed_sums == 2_272_550 == count.subs(here),
+        "capped": capped_sums == 443_300 == capped.subs(here),
     }
     return settle(
         claim_of(complexity_of_the_dynamic_program),
@@ -301,15 +316,19 @@ def top_m(*, swapped: int = 1) -> Verdict:
     ----------
     swapped : 1 exchanges the bits, 0 does not
     """
-    a, e, c, omega, h = sp.symbols("a e c omega h", nonnegative=True)
+    low, e, c, h = sp.symbols("low e c h", nonnegative=True)  # low: p + ω, many bits; few have ω + h
     w, p = sp.symbols("w p", positive=True)
-    # p = a, p' = a + e, 1 - p' = c: 1 - p = e + c
-    reliable, other = (lambda noise: (e + c) / (a + noise)), (lambda noise: c / (a + e + noise))
-    gain = reliable(omega) + other(omega + h) - swapped * (reliable(omega + h) + other(omega))
+    at_few, at_many = (10, 0), (11, 5)  # u at p and at p'
+    # p' = p + e, 1 - p' = c: 1 - p = e + c
+    high = low + h
+    gain = (e + c) / low + c / (high + e) - swapped * ((e + c) / high + c / (low + e))
     steps = {
-        "exchange": swapped == 1 and is_nonnegative(gain),
+        "exchange": is_nonnegative_form(
+            gain, h * e / (low * high) + c * h * e * (low + high + e) / (low * high * (low + e) * (high + e))
+        ),
         "mixed derivative": is_identity(sp.diff(utility(p, w), p, w), (2 + w - p) / (p + w) ** 3),
-        "the slope alone does not decide": 10 > 0 and 11 > 5 and 10 + 5 * swapped > 11 + 0,
+        "the slope alone does not decide: falling in p": all(u > u_other for u, u_other in (at_few, at_many)),
+        "but better reversed": at_few[0] + at_many[1] == 15 > 11 == at_many[0] + at_few[1],
     }
     return settle(
         claim_of(top_m),
@@ -351,8 +370,9 @@ def sigmoidal_utility(*, last: int = 1) -> Verdict:
 
 
 def paper_utility(worker: int, bits: int) -> Fraction:
-    """(1 - p)/(p + d/(4 s²)), p = (worker + 1)/10, d = 64."""
-    return exact_utility(Fraction(worker + 1, 10), 64, bits)
+    """(1 − p)/(p + d/(4 s²)) of one of the four workers of an example."""
+    prob, dim, _ = TRAPPED
+    return exact_utility(prob[worker], dim, bits)
 
 
 def exact_utility(straggle_prob: Fraction, dim: int, bits: int) -> Fraction:
@@ -390,8 +410,8 @@ def bellman(
 
 
 def _arbitrary_utility(worker: int, bits: int) -> Fraction:
-    return Fraction((7 * worker**2 + 5 * bits**2 + 3 * worker * bits) % 11, 5)
+    return Fraction(Random(100 * worker + bits).random())
 
 
-def _compositions(n_workers: int, total: int) -> set[tuple[int, ...]]:
-    return {split for split in product(range(total + 1), repeat=n_workers) if sum(split) == total}
+def _compositions(n_workers: int, total: int) -> list[tuple[int, ...]]:
+    return [split for split in product(range(6), repeat=n_workers) if sum(split) == total]  # totals below 6

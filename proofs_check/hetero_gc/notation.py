@@ -4,9 +4,14 @@ from collections.abc import Sequence
 from fractions import Fraction
 from itertools import product
 
+import numpy as np
 import sympy as sp
+from scipy import sparse
 
 from proofs_check.tools.symbolic import is_identity, is_nonnegative
+from workbench.codes.code import Decoder, GradientCode
+from workbench.core.types import FloatArray
+from workbench.quantizers.identity import FLOAT_BITS, Identity
 
 Weights = Sequence[Sequence[int]]  # a_ij, (W, P)
 HALF = Fraction(1, 2)
@@ -29,14 +34,22 @@ def utility(straggle_prob: sp.Expr, omega: sp.Expr) -> sp.Expr:
     return (1 - straggle_prob) / (straggle_prob + omega)
 
 
-def is_bounded_product(bound: sp.Symbol, g: sp.Symbol, h: sp.Symbol, sign: int) -> bool:
-    """Show sign·<g, h> ≤ C for ‖g‖², ‖h‖² ≤ C: 2(C − sign gh) = (C − g²) + (C − h²) + (g − sign h)²."""
-    return is_identity(2 * (bound - sign * g * h), (bound - g**2) + (bound - h**2) + (g - sign * h) ** 2)
+def is_bounded_product(bound: sp.Symbol, g: sp.Symbol, h: sp.Symbol) -> bool:
+    """Show |<g, h>| ≤ C for ‖g‖², ‖h‖² ≤ C: 2(C − σ gh) = (C − g²) + (C − h²) + (g − σh)² + h²(1 − σ²), σ = ±1."""
+    sign = sp.Symbol("sign", real=True)
+    squares = (bound - g**2) + (bound - h**2) + (g - sign * h) ** 2
+    return is_identity(2 * (bound - sign * g * h) - squares, h**2 * (1 - sign**2))
 
 
 def is_nonnegative_form(expression: sp.Expr, form: sp.Expr) -> bool:
     """Show expression = form ≥ 0; naming the form leaves no room for a slip that stays nonnegative."""
     return is_identity(expression, form) and is_nonnegative(form)
+
+
+def plain_code(encode: FloatArray, decoder: Decoder) -> GradientCode:
+    """Return a code whose messages are not quantized; encode has shape (W, P)."""
+    full = np.full(len(encode), FLOAT_BITS)  # (W,)
+    return GradientCode("plain", sparse.csr_array(encode), decoder, Identity(full))
 
 
 def moments_by_patterns(
@@ -48,7 +61,7 @@ def moments_by_patterns(
     ----------
     grads : of the parts, shape (P,)
     """
-    messages = [sum(a * g for a, g in zip(row, grads, strict=True)) for row in weights]
+    messages = [int(np.dot(row, grads)) for row in weights]
     mean = error = Fraction(0)
     for came in product((0, 1), repeat=len(weights)):
         prob = Fraction(1)

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from fractions import Fraction
-from itertools import combinations, pairwise, product
+from itertools import combinations, combinations_with_replacement, pairwise, product
 
 import numpy as np
 import sympy as sp
@@ -15,17 +15,6 @@ from workbench.solvers import optimal_structure
 from workbench.solvers.fewest_edges import solve_fewest_edges
 
 Masses = Sequence[Fraction]
-# by the sum of the masses, the number of parts
-SMALL: tuple[Masses, ...] = (
-    (Fraction(1), Fraction(1), Fraction(1)),
-    (Fraction(3, 2), Fraction(1, 2), Fraction(1)),
-    (Fraction(3, 2), Fraction(3, 4), Fraction(3, 4)),
-    (Fraction(5, 4), Fraction(5, 4), Fraction(1, 2)),
-    (Fraction(1, 2), Fraction(1, 2), Fraction(1, 2), Fraction(1, 2)),
-    (Fraction(3, 4), Fraction(1, 4), Fraction(1, 2), Fraction(1, 2)),
-    (Fraction(1, 3), Fraction(2, 3), Fraction(4, 3), Fraction(2, 3)),
-    (Fraction(1, 4), Fraction(1, 4), Fraction(5, 4), Fraction(5, 4)),
-)
 
 
 @claim("hetero_gc", "Eq. 22", eq=22)
@@ -43,13 +32,18 @@ def eq_22(*, first: int = 1) -> Verdict:
 
     left, right, j = z3.Reals("left right j")
 
+    def lesser(x: z3.ArithRef, y: z3.ArithRef) -> z3.ArithRef:
+        return z3.If(x < y, x, y)
+
+    def greater(x: z3.ArithRef, y: z3.ArithRef) -> z3.ArithRef:
+        return z3.If(x > y, x, y)
+
     def clipped(z: z3.ArithRef, low: z3.ArithRef, high: z3.ArithRef) -> z3.ArithRef:
-        return z3.If(z <= low, low, z3.If(z >= high, high, z))
+        return lesser(greater(z, low), high)
 
     low = j - first
-    begin, end = z3.If(left >= low, left, low), z3.If(right <= j, right, j)
-    overlap = z3.If(end >= begin, end - begin, 0)
     zero = z3.RealVal(0)
+    overlap = greater(lesser(right, j) - greater(left, low), zero)
     k = z3.Real("k")
     ours = optimal_structure.solve_sparse(np.array([0.5, 0.25, 0.2]), np.array([0.5, 0.5, 0.2]), 3).toarray()
     # u = 1/2, 1, 2: masses 3/7, 6/7, 12/7 on [0, 3]
@@ -59,10 +53,10 @@ def eq_22(*, first: int = 1) -> Verdict:
         "an overlap is a difference of clipped ends": follows(
             overlap == clipped(right, low, j) - clipped(left, low, j), left <= right
         ),
-        "nonnegative": follows(overlap >= 0, left <= right),
+        "nonnegative": follows(overlap >= 0),
         "columns: the ends telescope to 1": follows(clipped(k, low, j) - clipped(zero, low, j) == 1, j >= 1, j <= k),
         "rows: a part adds what it takes from the length up to it": follows(
-            clipped(right, zero, low) + clipped(right, low, j) - low == clipped(right, zero, j), j >= 1, right >= 0
+            clipped(right, zero, low) + clipped(right, low, j) - low == clipped(right, zero, j), j >= 1
         ),
         "ours": bool(np.allclose(7 * q[:, None] * ours, by_hand, rtol=0, atol=1e-12)),
     }
@@ -81,12 +75,13 @@ def load_of_the_sparse_construction(*, less: int = 1) -> Verdict:
     """
     n, k, more = sp.symbols("n k more", positive=True)
     pieces = (n - 1) + (k - 1) + 1
-    counted = all(_pieces(split, parts) <= len(split) + parts - less for split, parts in _splits())
+    splits = _splits()
+    room = [_pieces(split, parts) - len(split) - parts for split, parts in splits]
     steps = {
         "one piece more than cuts": is_identity(pieces, n + k - less),
         "k >= n: load below 2": is_nonnegative_form(2 - (pieces / k).subs(k, n + more), (1 + more) / (n + more)),
-        "in small cases": counted
-        and any(_pieces(split, parts) == len(split) + parts - 1 for split, parts in _splits()),
+        "in small cases, and attained": max(room) == -less,
+        "163 small cases": len(splits) == 163,  # C(5 parts - 1, workers - 1) of them
     }
     return settle(claim_of(load_of_the_sparse_construction), steps, "the load is at most 1 + (n − 1)/k")
 
@@ -102,34 +97,44 @@ def eq_34(*, edges: int = 1) -> Verdict:
     edges : a connected subgraph of v vertices has v − edges
     """
     rows, columns, r = sp.symbols("rows columns r", positive=True)
-    least = {masses: _fewest(masses) for masses in SMALL}
-    groups = {masses: _most_groups(masses) for masses in SMALL}
-    ours = {masses: _ours(masses) for masses in SMALL}
+    small = _quarters()
+    least = {masses: _fewest(masses) for masses in small}
+    groups = {masses: _most_groups(masses) for masses in small}
+    ours = {masses: _ours(masses) for masses in small}
     steps = {
         # one subgraph; summed over r of them, the rows are n and the columns k
         "a spanning tree": is_identity(rows + columns - 1, rows + columns - edges),
         "the load": is_identity((rows + columns - r * edges) / columns, 1 + (rows - r) / columns),
-        "fewest = n + k - r with the most subgraphs": all(
-            least[m] == len(m) + int(sum(m)) - groups[m] * edges for m in SMALL
-        ),
+        "fewest = n + k - r with the most subgraphs": all(least[m] == len(m) + int(sum(m)) - groups[m] for m in small),
+        "27 sets of three or four masses": len(small) == 27,  # the partitions of 12 quarters
         "ours": ours == least,
     }
     return settle(
         claim_of(eq_34),
         steps,
-        f"least for the largest r; {len(SMALL)} sets of masses, all supports",
+        f"least for the largest r; {len(small)} sets of masses, all supports",
         status=Status.HOLDS,
         grade=Grade.ENUMERATED,
     )
+
+
+def _quarters() -> list[Masses]:
+    """Return all sets of three or four masses in quarters that add up to 3 parts."""
+    return [
+        tuple(Fraction(each, 4) for each in split)
+        for workers in range(3, 5)
+        for split in combinations_with_replacement(range(1, 13), workers)
+        if sum(split) == 4 * 3
+    ]
 
 
 def _splits() -> list[tuple[tuple[int, ...], int]]:
     """Masses in units of 1/5 for up to three workers and parts."""
     return [
         (split, parts)
-        for parts in (1, 2, 3)
-        for workers in (1, 2, 3)
-        for split in product(range(1, 5 * parts), repeat=workers)
+        for parts in range(1, 4)
+        for workers in range(1, 4)
+        for split in product(range(1, 16), repeat=workers)
         if sum(split) == 5 * parts
     ]
 
@@ -162,20 +167,17 @@ def _most_groups(masses: Masses) -> int:
     """The most groups of workers with whole masses."""
     if not masses:
         return 0
-    rest = range(1, len(masses))
-    best = 0
-    for size in range(len(masses)):
-        for others in combinations(rest, size):
-            group = (0, *others)
-            if sum(masses[i] for i in group).denominator == 1:
-                left = [masses[i] for i in rest if i not in others]
-                best = max(best, 1 + _most_groups(left))
-    return best
+    first, *rest = masses
+    found = (
+        1 + _most_groups([mass for i, mass in enumerate(rest) if i not in others])
+        for size in range(len(masses))
+        for others in combinations(range(len(rest)), size)
+        if sum((rest[i] for i in others), first).denominator == 1
+    )
+    return max(found)
 
 
 def _ours(masses: Masses) -> int:
-    """Nonzeros of our solver's answer, for workers of these masses: u ∝ y by ω = 1/y − ..., p = 1/2."""
+    """Nonzeros of our solver's answer, for workers of these masses: u ∝ y by ω ∝ 1/y without stragglers."""
     y = np.array([float(m) for m in masses])
-    p = np.full(y.size, 0.5)
-    omega = 0.5 * y.max() / y - 0.5  # (1 - p)/(p + omega) = y/max y
-    return int(solve_fewest_edges(p, omega, int(sum(masses)))[0].nnz)
+    return int(solve_fewest_edges(np.zeros(y.size), y.max() / y, int(sum(masses)))[0].nnz)

@@ -1,8 +1,10 @@
 """The optimal structure for given bits: (P2), (c-SP2), Theorem 1 with its KKT conditions [Appendix B], and Lemma 2."""
 
+from fractions import Fraction
+
 import sympy as sp
 
-from proofs_check.hetero_gc.error import GIVEN, lemma_1_repaired
+from proofs_check.hetero_gc.error import ERROR, GIVEN, lemma_1_repaired
 from proofs_check.hetero_gc.notation import (
     BOUNDED,
     HALF,
@@ -11,17 +13,18 @@ from proofs_check.hetero_gc.notation import (
     OPTIMAL,
     SIGNED,
     UNBIASED,
+    bound_by_rows,
     is_bounded_product,
     is_nonnegative_form,
     moments_by_patterns,
     utility,
 )
 from proofs_check.tools.smt import follows
-from proofs_check.tools.symbolic import is_identity, is_nonnegative, is_sum_of_squares, mean, settle
+from proofs_check.tools.symbolic import is_identity, is_sum_of_squares, mean, settle
+from workbench.bounds import hetero_gc as bounds
 from workbench.core.claims import Status, Verdict, claim, claim_of
 
 STRUCTURED = (BOUNDED, UNBIASED, OPTIMAL, INDEPENDENT)
-ROW_SUM, ROOM = 2, 2  # k/((p + ω) U) and C k²/U for p = 1/2, ω = 0, k = 2, C = 1, U = 2
 NOISY = ("p + ω > 0 for every worker",)
 
 
@@ -38,13 +41,13 @@ def eq_13(*, absolute: bool = True) -> Verdict:
     import z3
 
     a, b = z3.Reals("a b")
-    rows = z3.If(a >= 0, a, -a) + z3.If(b >= 0, b, -b)
+    rows = z3.Abs(a) + z3.Abs(b)
     _, error = moments_by_patterns(SIGNED, OPPOSED)
-    bound = sum(HALF * HALF * sum(abs(x) if absolute else x for x in row) ** 2 for row in SIGNED)
+    bound = bound_by_rows(SIGNED, absolute=absolute)
     steps = {
         "(|a| + |b|)^2 >= (a + b)^2": follows(rows * rows >= (a + b) * (a + b)),
         "equal for nonnegative weights": follows(rows == a + b, a >= 0, b >= 0),
-        "the objective bounds the error": error <= bound,
+        "the objective bounds the error, which attains it": error == bound,
     }
     return settle(
         claim_of(eq_13),
@@ -59,8 +62,8 @@ def eq_13(*, absolute: bool = True) -> Verdict:
 def eq_16(*, product: int = 2) -> Verdict:
     """Show that (c-SP1) is not convex: neither the feasible set nor the objective, one worker, one part, p = 1/2.
 
-    (v, w) = (1, 2) and (2, 1) have (1 − p) v w = 1, their midpoint has 9/8. The objective v²w²/4 is 0 at (0, 2) and
-    (2, 0), and 1/4 between them.
+    (v, w) = (1, 2) and (2, 1) have (1 − p) v w = 1, their midpoint has 9/8. The objective v²w²/4 is 0 at (0, 4) and
+    (4, 0), and 4 between them.
 
     Parameters
     ----------
@@ -68,10 +71,17 @@ def eq_16(*, product: int = 2) -> Verdict:
     """
     ends = [(sp.Integer(1), sp.Integer(2)), (sp.Integer(2), sp.Integer(1))]
     middle = [sum(each) / 2 for each in zip(*ends, strict=True)]
+
+    chord = [(Fraction(0), Fraction(4)), (Fraction(4), Fraction(0))]
+    centre = [sum(each) / 2 for each in zip(*chord, strict=True)]
+
+    def objective(v: Fraction, w: Fraction) -> Fraction:
+        return HALF * HALF * (v * w) ** 2  # (1 - p) p
+
     steps = {
         "both ends are unbiased": all(v * w == product for v, w in ends),
-        "the midpoint is not": middle[0] * middle[1] != product and middle[0] * middle[1] / 2 == sp.Rational(9, 8),
-        "the objective is above its chord": sp.Rational(1, 4) * (1 * 1) ** 2 > sp.Rational(1, 4) * (0 * 2) ** 2,
+        "the midpoint is not": sp.prod(middle) != product and sp.prod(middle) / 2 == sp.Rational(9, 8),
+        "the objective is above its chord": objective(*centre) == 4 > max(objective(*end) for end in chord) == 0,
     }
     return settle(claim_of(eq_16), steps, "not convex in (v, w), as said")
 
@@ -265,18 +275,21 @@ def lemma_2(*, gradients: tuple[int, int] = OPPOSED) -> Verdict:
     ----------
     gradients : of the two parts, at most 1 in size
     """
+    k = len(gradients)
+    total = 2 * (1 - HALF) / HALF  # U
+    room = float(bounds.lemma_2(k, float(total), 1.0).value)
     _, error = moments_by_patterns(SIGNED, gradients)
     steps = {
         "unbiased": all(HALF * (a + b) == 1 for a, b in zip(*SIGNED, strict=True)),
-        "of the optimal structure": [sum(row) for row in SIGNED] == [ROW_SUM, ROW_SUM],
-        "error above the bound": error == 8 > ROOM,
+        "of the optimal structure": all(sum(row) == k / (HALF * total) for row in SIGNED),
+        "error above the bound": error == ERROR > room == k**2 / total,
     }
     return settle(
         claim_of(lemma_2),
         steps,
         "row sums alone do not determine the error of signed weights; true where they are nonnegative",
         status=Status.REFUTED,
-        evidence={"error": float(error), "printed_bound": float(ROOM)},
+        evidence={"error": float(error), "printed_bound": room},
     )
 
 
@@ -302,7 +315,7 @@ def lemma_2_repaired(*, constant: int = 1) -> Verdict:
             mean((g + z) ** 2, {z: (sp.Integer(0), error)}), g**2 + error
         ),
         # ||g||^2 = sum over the k^2 ordered pairs of <g_j, g_l>, each at most C
-        "||g||^2 <= k^2 C": is_bounded_product(c, g, h, 1),
+        "||g||^2 <= k^2 C": is_bounded_product(c, g, h),
         "they add up": is_identity(c * k**2 + constant * c * k**2 / total, c * k**2 * (1 + 1 / total)),
     }
     return settle(claim_of(lemma_2_repaired), steps, "equal gradients attain both, whose worst quantization does too")
@@ -343,7 +356,7 @@ def eq_50(*, squared: int = 2) -> Verdict:
     steps = {
         "Lemma 2": lemma_2_repaired().status is Status.PROVED,
         "sum": is_identity(c * k**squared + c * k**2 / total, c * k**2 * (1 + 1 / total)),
-        "signed weights": error + mean_estimate**2 == 8 > 2**squared * (1 + HALF) == 6,
+        "signed weights": mean_estimate == 0 and error == ERROR > 2**squared * (1 + HALF) == 6,
     }
     return settle(claim_of(eq_50), steps, "true for nonnegative weights only", status=Status.HOLDS_WITH_ERRATUM)
 
@@ -369,8 +382,7 @@ def eq_33(*, scale: int = 1) -> Verdict:
         # utilities in the proportion 1:1 where the true ones have 1:(1 + spare)
         "strictly larger for other proportions": is_nonnegative_form(
             sp.factor((1 + 1 / (1 + spare)) * (2 + spare) - 4), spare**2 / (1 + spare)
-        )
-        and is_nonnegative(spare**2),
+        ),
     }
     return settle(
         claim_of(eq_33), steps, "a change of the objective: whatever it gains, it is not the bound on the error"
