@@ -6,6 +6,9 @@ from typing import Any
 import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from figures.quantities import Array, Arrays
 
@@ -36,6 +39,27 @@ _STYLES: dict[str, tuple[str, str, Any, str]] = {  # name -> label, colour, line
     "greedy": ("greedy", _VERMILION, _LONG, "D"),
     "relaxation": ("relaxation, rounded", _GREEN, _DASH_DOT, "^"),
     "equal": ("equal bits", _GREY, _DOT, "s"),
+    "quantimed": ("QuanTimed-DSGD", _BLUE, "-", "o"),
+    "q_dsgd": ("Q-DSGD", _ORANGE, _DASH, "s"),
+    "dsgd": ("DSGD", _BLACK, _DASH_DOT, "^"),
+    "asynchronous_dsgd": ("asynchronous DSGD, overlapped", _GREEN, _LONG, "D"),
+    "asynchronous_dsgd_blocking": ("asynchronous DSGD, blocking", _VERMILION, _DOT, "v"),
+    "fastest_k_adaptive": ("adaptive $k$", _BLUE, "-", "o"),
+    "fastest_1": ("$k=1$", _ORANGE, _DASH, "s"),
+    "fastest_2": ("$k=2$", _PURPLE, _LONG, "v"),
+    "fastest_3": ("$k=3$", _GREEN, _DASH_DOT, "^"),
+    "fastest_4": ("$k=4$", _VERMILION, _DOT, "D"),
+    "fastest_5": ("$k=5$", _BLACK, _SPARSE, "x"),
+    "fastest_8": ("$k=8$", _BROWN, _DASH_DOT, "P"),
+    "fastest_10": ("$k=10$", _ORANGE, _DASH, "s"),
+    "fastest_20": ("$k=20$", _GREEN, _DASH_DOT, "^"),
+    "fastest_30": ("$k=30$", _VERMILION, _DOT, "D"),
+    "fastest_40": ("$k=40$", _BLACK, _LONG, "x"),
+    "one_bit_ignoring": ("1-bit, ignore stragglers", _VERMILION, _LONG, "D"),
+    "compskip": ("CompSkipDSGD", _BLUE, "-", "o"),
+    "compskip_without_skips": ("without skips", _BLACK, _SPARSE, "+"),
+    "compskip_repaired": ("repaired", _GREEN, _DASH_DOT, "^"),
+    "drop_sign_sgd": ("dropSignSGD", _VERMILION, _LONG, "D"),
 }
 
 _RC: dict[Any, Any] = {
@@ -101,6 +125,16 @@ def letter(ax: Axes, text: str) -> None:
     ax.set_title(f"({text})", loc="left", fontweight="bold", fontsize=8)
 
 
-def note(figure: Any, text: str) -> None:
+def note(figure: Figure, text: str) -> None:
     """Say in the figure itself what it shows in place of what the paper shows, for instance other data."""
-    figure.text(0.995, 0.005, text, ha="right", va="bottom", fontsize=5.5, color="#555555", style="italic")
+    figure.supxlabel(text, x=0.995, ha="right", fontsize=5.5, color="#555555", style="italic")
+
+
+def plain_ticks(axis: Axis) -> None:
+    """Label a short logarithmic axis with plain numbers between the powers of ten too, a long one at these alone."""
+    low, high = sorted(axis.get_view_interval())
+    decades = np.log10(high / low)
+    subs = (1, 1.5, 2, 3, 5, 7) if decades < 0.7 else (1, 2, 5) if decades < 2 else (1,)
+    axis.set_major_locator(LogLocator(subs=subs))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.set_minor_formatter(NullFormatter())

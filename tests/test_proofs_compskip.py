@@ -77,7 +77,7 @@ SPOILED = [
     ("eq_26", {"rounds": 5}, "a_5"),
     ("eq_26_repaired", {"doubled": 3}, "t to t + 1"),
     ("lemma_2_step_7", {"sixteen": 17}, "twice (26)"),
-    ("algorithm_1", {"own": True}, "all masks and skips of two rounds"),
+    ("algorithm_1", {"own": 0}, "all masks and skips of two rounds"),
     ("algorithm_1", {"decay": Fraction(1, 4)}, "all masks and skips of two rounds"),
     ("algorithm_1", {"answered": 2}, "all masks and skips of two rounds"),
     ("algorithm_1_line_15", {"skip_tenths": 4}, "26.7"),

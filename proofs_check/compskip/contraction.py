@@ -5,18 +5,18 @@ One coordinate of magnitude a > 0 is enough wherever both sides are sums over co
 
 from collections.abc import Sequence
 from fractions import Fraction
-from itertools import product
+from itertools import combinations_with_replacement, product
 
 import numpy as np
 import sympy as sp
 
+from proofs_check.compskip.notation import HALF, exceeds_by
 from proofs_check.tools.symbolic import is_identity, is_nonnegative, mean, settle
 from workbench.bounds import compskip as bounds
 from workbench.core.claims import Grade, Status, Verdict, claim, claim_of
 from workbench.quantizers.sparse_sign import SparseSign
 from workbench.schemes.compskip_repaired import contraction
 
-HALF = Fraction(1, 2)
 a, c, n, u = sp.symbols("a c n u", positive=True)
 beta, coin = sp.symbols("beta coin", nonnegative=True)
 
@@ -30,8 +30,9 @@ def definition_of_sign(*, keep_prob: float = 0.5, zero: float = 0.0) -> Verdict:
     keep_prob : β of the drawn messages, against 1/2
     zero : what a coordinate becomes that is not kept
     """
-    v, signs = np.array([[[2.0, -0.5, 0.0, -3.0]]]), [1, -1, 0, -1]  # (R, W, D)
+    v, signs = np.array([[[2.0, -0.5, 0.0, -3.0]]]), [1, -1, 0, -1]  # (R, W, D), and the signs by hand
     quantizer = SparseSign(np.ones(1, np.int64), keep_prob)
+    uniform = np.linspace(0, 1, 4, endpoint=False)  # β among them
 
     class Scripted:
         def __init__(self, draws: tuple[float, ...]) -> None:
@@ -43,7 +44,7 @@ def definition_of_sign(*, keep_prob: float = 0.5, zero: float = 0.0) -> Verdict:
     drawn = all(
         quantizer(v, rng=Scripted(draws))[0, 0].tolist()
         == [s if draw < HALF else zero for s, draw in zip(signs, draws, strict=True)]
-        for draws in product((0.0, 0.375, 0.5, 0.875), repeat=4)
+        for draws in product(uniform, repeat=len(signs))
     )
     steps = {
         "sign below β, 0 above": drawn,
@@ -73,14 +74,16 @@ def eq_11(*, short: Fraction = Fraction(1, 4), half: int = 2) -> Verdict:
     """
     error = mean((coin * c - a) ** 2, {coin: (beta, beta)})  # coin² = coin
     grows = sp.expand((error - a**2).subs(a, c / 4) / (c**2 * beta))
-    long_share = sp.cancel(((a**2 - error) / a**2).subs(a, (1 + n) * c))  # of what is shed
+    long_share = ((a**2 - error) / a**2).subs(a, (1 + n) * c)  # of what is shed
     message = [short, -short]
+    message_sq = sum(p**2 for p in message)
     steps = {
+        "the ledger's numbers": (_mean_error(message, HALF), message_sq) == (Fraction(5, 8), Fraction(1, 8)),
         "exact mean": is_identity(error, a**2 - half * c * beta * a + c**2 * beta),
-        "sum over all masks": _mean_error(message, HALF) == sum(p**2 for p in message) - half * HALF * 2 * short + 1,
-        "short messages grow": _mean_error(message, HALF) > sum(p**2 for p in message) and grows == sp.Rational(1, 2),
-        "long messages shed less than 2β/n": is_nonnegative(2 * beta / (1 + n) - long_share),
-        "all masked: nothing is shed": _error(message, (0, 0)) == sum(p**2 for p in message),
+        "sum over all masks": _mean_error(message, HALF) == message_sq - half * HALF * 2 * short + 1,
+        "short messages grow": _mean_error(message, HALF) > message_sq and grows == sp.Rational(1, 2),
+        "long messages shed less than 2β/n": exceeds_by(2 * beta / (1 + n), long_share, beta / (1 + n) ** 2),
+        "all masked: nothing is shed": _error(message, (0, 0)) == message_sq,
         "as implemented": _implemented(message, HALF) == _mean_error(message, HALF),
     }
     return settle(
@@ -89,7 +92,7 @@ def eq_11(*, short: Fraction = Fraction(1, 4), half: int = 2) -> Verdict:
         "a sign that always takes off c is no contraction: not for short messages, not uniformly for long ones, and "
         "never surely when coordinates are masked",
         status=Status.REFUTED,
-        evidence={"error": float(_mean_error(message, HALF)), "message_sq": float(sum(p**2 for p in message))},
+        evidence={"error": float(_mean_error(message, HALF)), "message_sq": float(message_sq)},
     )
 
 
@@ -108,18 +111,16 @@ def contraction_of_signs_repaired(*, threshold: Fraction = HALF) -> Verdict:
     gap = w * (1 - c * s) ** 2 + (1 - w) * (1 - c * t) ** 2 - (1 - c * (w * s + (1 - w) * t)) ** 2
     shed = 1 - (1 - c / a) ** 2
     left = mean((coin * c - a) ** 2, {coin: (beta, beta)})
-    values = [
-        (float(low), float(high), float(1 - HALF * min(1 - (1 - 1 / low) ** 2, 1 - (1 - 1 / high) ** 2)))
-        for low, high in ((Fraction(3, 4), Fraction(2)), (Fraction(1), Fraction(8)), (HALF, Fraction(1)))
-    ]
+    # what is left of a magnitude r at c = 2, of r/2 at c = 1
+    left_of = {r: _mean_error([Fraction(r, 2)], HALF) / Fraction(r, 2) ** 2 for r in range(1, 6)}
     steps = {
         "one coordinate": is_identity(left, (1 - beta * shed) * a**2),
         "convex in 1/r": is_identity(gap, w * (1 - w) * c**2 * (s - t) ** 2),
         "contracts above c/2": is_nonnegative(shed.subs(a, threshold * c + u)),
         "not at c/2": is_identity(shed.subs(a, threshold * c), sp.Integer(0)),
         "the bound's value": all(
-            abs(float(bounds.contraction_of_signs_repaired(low, high, 0.5, 1.0).value) - value) < 1e-12
-            for low, high, value in values
+            abs(float(bounds.contraction_of_signs_repaired(low, high, 0.5, 2.0).value) - max(at_low, at_high)) < 1e-12
+            for (low, at_low), (high, at_high) in combinations_with_replacement(left_of.items(), 2)
         ),
     }
     return settle(
@@ -146,9 +147,8 @@ def eq_11_repaired(*, dims: int = 1) -> Verdict:
     left = rest + k * scale**2 - 2 * scale * one_norm + kept  # Σ_K (scale − |p_l|)² + rest
     size, among = sp.symbols("size D", integer=True, positive=True)
     share = sp.binomial(among - 1, size - 1) / size - sp.binomial(among, size) / among
-    q, prob, small = Fraction(3, 10), HALF, 3
-    unit = [Fraction(1)] + [Fraction(0)] * (small - 1)
-    delta = (1 - q) * (1 - (1 - prob) ** small) / (dims * small)
+    deltas = {d: (1 - skip) * (1 - (1 - beta) ** d) / (dims * d) for d in range(1, 5)}
+    at = {skip: HALF, beta: HALF / 2}
     steps = {
         "what a scale leaves": is_identity(left, rest + kept - one_norm**2 / k),
         # one more coordinate |p_l| = x: (A + x)² − (kept + x²) = (A² − kept) + 2Ax
@@ -160,15 +160,18 @@ def eq_11_repaired(*, dims: int = 1) -> Verdict:
         "a skip leaves all": is_identity(
             skip + (1 - skip) * (1 - (1 - nothing) / dim), 1 - (1 - skip) * (1 - nothing) / dim
         ),
-        "attained": _mean_scaled_error(unit, prob, q) == 1 - delta,
-        "as implemented": abs(contraction(float(prob), small, float(q)) - float(delta)) < 1e-15,
+        "attained": all(is_identity(_error_of_one(d, beta, skip), 1 - delta) for d, delta in deltas.items()),
+        "as implemented": all(
+            abs(contraction(float(at[beta]), d, float(at[skip])) - float(delta.subs(at))) < 1e-15
+            for d, delta in deltas.items()
+        ),
     }
     return settle(claim_of(eq_11_repaired), steps, "signs sent with their mean magnitude contract, skips included")
 
 
 def _error(message: Sequence[Fraction], mask: Sequence[int]) -> Fraction:
     """‖sign(p) on the mask − p‖² at c = 1."""
-    return sum(((m * (1 if p > 0 else -1) - p) ** 2 for p, m in zip(message, mask, strict=True)), Fraction(0))
+    return sum(((m - abs(p)) ** 2 for p, m in zip(message, mask, strict=True)), Fraction(0))
 
 
 def _mean_error(message: Sequence[Fraction], keep_prob: Fraction) -> Fraction:
@@ -178,14 +181,15 @@ def _mean_error(message: Sequence[Fraction], keep_prob: Fraction) -> Fraction:
     )
 
 
-def _mean_scaled_error(message: Sequence[Fraction], keep_prob: Fraction, skip_prob: Fraction) -> Fraction:
-    """E‖C(p) − p‖² of nonnegative p over all masks, and the coin."""
-    total = Fraction(0)
-    for mask in product((0, 1), repeat=len(message)):
-        scale = sum((m * p for m, p in zip(mask, message, strict=True)), Fraction(0)) / max(sum(mask), 1)
-        error = sum(((m * scale - p) ** 2 for m, p in zip(mask, message, strict=True)), Fraction(0))
-        total += _chance(mask, keep_prob) * error
-    return skip_prob * sum(p**2 for p in message) + (1 - skip_prob) * total
+def _error_of_one(dim: int, keep_prob: sp.Expr, skip_prob: sp.Expr) -> sp.Expr:
+    """E‖C(p) − p‖² over all masks and the coin, p = (1, 0, ..., 0) with zeros that have a sign, as short p_l do."""
+    sent = sp.Integer(0)
+    for mask in product(range(2), repeat=dim):
+        kept = sum(mask)
+        scale = sp.Rational(mask[0], max(kept, 1))  # ‖p_K‖₁/|K|
+        error = sum((m * scale - int(i == 0)) ** 2 for i, m in enumerate(mask))
+        sent += keep_prob**kept * (1 - keep_prob) ** (dim - kept) * error
+    return skip_prob + (1 - skip_prob) * sent
 
 
 def _chance(mask: Sequence[int], keep_prob: Fraction) -> Fraction:

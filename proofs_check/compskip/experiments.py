@@ -1,12 +1,17 @@
 """Section III and the tables: what can be recomputed of the sizes, rounds, bits, gigabytes and percentages quoted.
 
-A gigabyte is 10^9 bytes. Accuracies are the paper's measurements; only what it says about them is looked at.
+A gigabyte is 10^9 bytes. Accuracies are the paper's measurements; only what it says about them is looked at. That the
+tables below are those of the ledger's statements is a step of each check.
 """
 
+import re
+from collections.abc import Callable, Iterable
 from fractions import Fraction
+from math import ceil
 
 import sympy as sp
 
+from proofs_check.ledger import ledger
 from proofs_check.tools.symbolic import is_identity, settle
 from workbench.core.claims import Grade, Status, Verdict, claim, claim_of
 from workbench.quantizers.sparse_sign import SEED_BITS
@@ -15,6 +20,7 @@ WORKERS, BATCH, EPOCHS, AN_EPOCH, ROUNDS = 7, 128, 90, 1359, 122_310
 PARAMETERS = 25_557_032
 IMAGES = 1_281_167  # of the training set of ILSVRC 2012
 KEPT, SERVER_KEPT = Fraction(3, 10), Fraction(1, 2)  # β and β̃ of Section III
+WORKER_SKIP = Fraction(3, 10)  # of Section III-D
 TABLE_2 = {1: (328, 7640), 2: (410, 7635), 3: (492, 7630), 4: (574, 7621)}  # 10q̃: gigabytes, 100 · percent
 SERVER_SKIPS = {1: 7640, 2: 7635, 3: 7630, 4: 7621, 5: 7584}  # 10q̃: 100 · percent, III-B
 ERROR_STEPS = {1: 7640, 2: 7612, 4: 7403}  # 100c: 100 · percent, III-A
@@ -54,11 +60,10 @@ def number_1359(*, batch: int = BATCH) -> Verdict:
     batch : size of a worker's batch
     """
     a_round = WORKERS * batch
-    most = -(-IMAGES // a_round)
-    fewer = -(-19 * IMAGES // (20 * a_round))
+    whole, rest = divmod(IMAGES, a_round)
     steps = {
-        "1430 for all": most == 1430,
-        "1359 leave a twentieth out": fewer == AN_EPOCH,
+        "1430 for all": (whole, rest) == (1429, 783),  # and 783 images in the last one
+        "1359 leave a twentieth out": ceil(IMAGES * Fraction(19, 20) / a_round) == AN_EPOCH,
         "1359 see at most": AN_EPOCH * a_round == 1_217_664,
     }
     return settle(
@@ -67,7 +72,7 @@ def number_1359(*, batch: int = BATCH) -> Verdict:
         "right if a twentieth of the images is held out, which is said nowhere; with all images the savings grow by "
         "1430/1359, 5.2%",
         status=Status.UNDERDETERMINED,
-        evidence={"rounds_for_all": float(most)},
+        evidence={"rounds_for_all": float(whole + 1)},
     )
 
 
@@ -92,30 +97,34 @@ def number_0_21d(*, kept: Fraction = KEPT) -> Verdict:
 
     A coordinate is 0, +1, −1 with probability 1 − β, β/2, β/2: no code needs fewer than H(β) + β bits of it in the
     mean, 1.181 at β = 3/10, above the 1 bit of dense signs. H(β) = log2 10 − (3 log2 3 + 7 log2 7)/10, so
-    H > 88/100 is 10^50 > 2^44 (3^3 7^7)^5. A mask drawn from a shared seed costs the seed, 32 bits a message.
+    H > h is 10^10 > 2^(10h) 3^3 7^7. A mask drawn from a shared seed costs the seed, 32 bits a message.
 
     Parameters
     ----------
     kept : β
     """
-    ones, zeros = kept.numerator, kept.denominator - kept.numerator
-    share, masses = kept.denominator, ones**ones * zeros**zeros
-    sends = 1 - Fraction(3, 10)
-    dim = sp.Symbol("d", positive=True)
+    ones, zeros, share = kept.numerator, kept.denominator - kept.numerator, kept.denominator
+    sends = 1 - WORKER_SKIP
+    low, high = Fraction(88, 100), Fraction(89, 100)  # around H
+
+    def is_below_entropy(h: Fraction) -> bool:
+        code = 2 ** (share * h.numerator) * (ones**ones * zeros**zeros) ** h.denominator
+        return bool(code < share ** (share * h.denominator))
+
     steps = {
-        "0.21d": is_identity(sp.Rational(sends * kept) * dim, sp.Rational(21, 100) * dim),
-        "H > 0.88": share == 10 and 2**44 * masses**5 < 10**50,
-        "H < 0.89": share == 10 and 2**89 * masses**10 > 10**100,
-        "more than dense signs": Fraction(88, 100) + kept > 1,
-        "a seed is below a millionth": sends * SEED_BITS * 10**5 < sends * kept * PARAMETERS,
-        "so is a flag": Fraction(10**6) < sends * kept * PARAMETERS,
+        "0.21d": sends * kept == Fraction(21, 100),
+        "0.88 < H < 0.89": is_below_entropy(low) and not is_below_entropy(high),
+        "two digits of H": high - low == Fraction(1, 100),
+        "more than dense signs": low + kept == Fraction(118, 100) > 1,
+        "a seed is 4 millionths": round(SEED_BITS / (kept * PARAMETERS) * 10**6) == 4,
+        "a flag is a fifth of one": round(1 / (sends * kept * PARAMETERS) * 10**7) == 2,
     }
     return settle(
         claim_of(number_0_21d),
         steps,
         "right if the receiver can redraw the mask, from a seed of 32 bits; else 0.82d or more, nearly four times that",
         status=Status.HOLDS_WITH_ERRATUM,
-        evidence={"entropy_low": 0.7 * 1.18, "entropy_high": 0.7 * 1.19},
+        evidence={"entropy_low": float(sends * (low + kept)), "entropy_high": float(sends * (high + kept))},
     )
 
 
@@ -131,8 +140,7 @@ def number_0_27md(*, server_kept: Fraction = SERVER_KEPT) -> Verdict:
     steps = {
         "0.27 has the workers' β": Fraction(9, 10) * KEPT == printed,
         "the server's has 0.45": sent == Fraction(45, 100),
-        "more": sent > printed,
-        "and more than the 0.3Md of [27]": sent > KEPT,
+        "more, and more than the 0.3Md of [27]": printed < KEPT < sent,
     }
     return settle(
         claim_of(number_0_27md),
@@ -159,7 +167,7 @@ def number_0_27md_repaired(*, kept: int = 1) -> Verdict:
     # a reply goes to all M workers if the coin says so; a coordinate costs a bit if it is kept
     bits = sp.expand(workers * dim * coin * mask)
     expected = bits.subs({coin: 1 - skip, mask: kept * prob})  # independent coins
-    against = [_gigabytes(Fraction(9, 100) + KEPT - (1 - Fraction(k, 10)) * SERVER_KEPT) for k in TABLE_2]
+    against = [_gigabytes(WORKER_SKIP * KEPT + KEPT - (1 - Fraction(k, 10)) * SERVER_KEPT) for k in TABLE_2]
     steps = {
         "sent": is_identity(expected, (1 - skip) * prob * workers * dim),
         "saved": is_identity(prob * workers * dim - expected, skip * prob * workers * dim),
@@ -204,9 +212,9 @@ def number_328_gb(*, workers_skip: Fraction = Fraction(15, 100)) -> Verdict:
     ----------
     workers_skip : the least of Section III-C
     """
-    first = _gigabytes(Fraction(3, 100) + Fraction(9, 100))
-    least = _gigabytes(Fraction(1, 10) * KEPT + workers_skip * KEPT)
-    steps = {"82 + 246": round(first) == 328 == 82 + 246, "205": round(least) == 205, "less": least < 328}
+    server = Fraction(1, 10) * KEPT
+    first, least = _gigabytes(server + WORKER_SKIP * KEPT), _gigabytes(server + workers_skip * KEPT)
+    steps = {"82 + 246": round(first) == 328 == 82 + 246, "205": round(least) == 205, "less": least < first}
     return settle(
         claim_of(number_328_gb),
         steps,
@@ -226,7 +234,7 @@ def table_2(*, server_kept: Fraction = KEPT) -> Verdict:
     ----------
     server_kept : β̃ of both algorithms
     """
-    workers = Fraction(3, 10) * KEPT
+    workers = WORKER_SKIP * KEPT
     saved = [round(_gigabytes(workers + Fraction(k, 10) * server_kept)) for k in TABLE_2]
     other = [round(_gigabytes(workers + Fraction(k, 10) * SERVER_KEPT)) for k in TABLE_2]
     steps = {
@@ -252,6 +260,7 @@ def section_iii_a(*, best: int = 1) -> Verdict:
     best : 100c
     """
     steps = {
+        "the ledger's numbers": _quoted(section_iii_a) == _hundredths([*ERROR_STEPS, *ERROR_STEPS.values()]),
         "largest": max(ERROR_STEPS, key=ERROR_STEPS.__getitem__) == best,
         "the same as in III-B": ERROR_STEPS[1] == SERVER_SKIPS[1],
     }
@@ -267,9 +276,11 @@ def section_iii_b(*, threshold: int = 7600) -> Verdict:
     threshold : 100 · percent
     """
     values = list(SERVER_SKIPS.values())
+    quoted = _hundredths([*(10 * k for k in SERVER_SKIPS), *values, threshold])
     steps = {
+        "the ledger's numbers": _quoted(section_iii_b) == quoted,
         "falling": values == sorted(values, reverse=True) and len(set(values)) == len(values),
-        "up to 0.4": [k for k, value in SERVER_SKIPS.items() if value >= threshold] == [1, 2, 3, 4],
+        "up to 0.4": [k for k, value in SERVER_SKIPS.items() if value < threshold] == [5],
     }
     return settle(
         claim_of(section_iii_b), steps, "76.40, 76.35, 76.30, 76.21, and 75.84 at 0.5", grade=Grade.ENUMERATED
@@ -286,9 +297,13 @@ def number_76_percent(*, threshold: int = 7600) -> Verdict:
     """
     quoted = [*SERVER_SKIPS.values(), *ERROR_STEPS.values(), 7585]  # 75.85 at worker skips of 0.6
     below = sorted({value for value in quoted if value < threshold})
+    steps = {
+        "the ledger's number": _quoted(number_76_percent) == _hundredths([threshold]),
+        "three below": below == [7403, 7584, 7585],
+    }
     return settle(
         claim_of(number_76_percent),
-        {"three below": below == [7403, 7584, 7585]},
+        steps,
         "true for c = 0.01, worker skips of 0.3 and server skips up to 0.4",
         status=Status.REFUTED,
         grade=Grade.ENUMERATED,
@@ -304,13 +319,13 @@ def section_iii_c(*, workers: int = WORKERS) -> Verdict:
     ----------
     workers : M
     """
-    expected = [workers * Fraction(k, 100) for k in (15, 30, 45, 60)]
-    printed = [Fraction(k, 100) for k in (105, 210, 315, 420)]
+    skips, baseline, least = (15, 30, 45, 60), 7676, 7585  # 100 · probability, 100 · percent
+    expected = [workers * Fraction(k, 100) for k in skips]
+    quoted = _hundredths([100 * WORKERS, *skips, *(100 * value for value in expected), baseline, least, 7600])
     steps = {
-        "as printed": expected == printed,
-        "more than 1, 2, 3, 4": all(value > k for k, value in enumerate(expected, start=1)),
-        "0.91 points below 76.76": 7676 - 7585 == 91,
-        "76.76 is in no table": 7676 not in TABLE_1.values(),
+        "as printed": _quoted(section_iii_c) == quoted,
+        "more than 1, 2, 3, 4": [int(value) for value in expected] == [1, 2, 3, 4],
+        "76.76 is in no table": baseline not in (*TABLE_1.values(), *SERVER_SKIPS.values(), *ERROR_STEPS.values()),
     }
     return settle(
         claim_of(section_iii_c),
@@ -351,7 +366,9 @@ def table_1(*, ours: int = 7640) -> Verdict:
     ours : 100 · percent
     """
     better = [name for name, value in TABLE_1.items() if value > ours]
+    papers = [100 * int(name) for name in TABLE_1 if name.isdigit()]
     steps = {
+        "the ledger's numbers": _quoted(table_1) == _hundredths([*papers, *TABLE_1.values()]),
         "as in III": ERROR_STEPS[1] == SERVER_SKIPS[1] == TABLE_2[1][1] == ours,
         "only [4] is better": better == ["4"],
     }
@@ -362,6 +379,16 @@ def table_1(*, ours: int = 7640) -> Verdict:
         status=Status.UNDERDETERMINED,
         grade=Grade.ENUMERATED,
     )
+
+
+def _quoted(check: Callable[[], Verdict]) -> set[Fraction]:
+    """Return the numbers in the ledger's statement of a check's claim."""
+    statement = ledger()[claim_of(check).key].statement
+    return {Fraction(number) for number in re.findall(r"\d+\.?\d*", statement)}
+
+
+def _hundredths(numbers: Iterable[int | Fraction]) -> set[Fraction]:
+    return {Fraction(number) / 100 for number in numbers}
 
 
 def _gigabytes(saved: Fraction) -> Fraction:

@@ -4,18 +4,13 @@ All is linear, so one coordinate is enough, and sums over the workers that send 
 A letter with a prime is meant at t + 1: `sent_error_next` is Σ_{i ∈ S} e_{t+1,i}.
 """
 
-from typing import Any
-
-import numpy as np
 import sympy as sp
 
+from proofs_check.compskip.experiments import ROUNDS
+from proofs_check.compskip.notation import CONSTANT_STEP, no_first_step, two_workers
 from proofs_check.tools.symbolic import is_identity, settle
 from workbench.core.claims import Status, Verdict, claim, claim_of
-from workbench.problems import quadratic
 from workbench.schemes import compskip
-from workbench.schemes.scheme import Setting
-from workbench.schemes.step_sizes import GeometricStep
-from workbench.stragglers.delays.bernoulli import Bernoulli
 
 BALANCED = "c'/|S| = c/M"
 EQUAL = "c̃ = c"
@@ -29,6 +24,7 @@ grad_sent, grad_skipped, error_sent, error_skipped = sp.symbols("g_S g_N e_S e_N
 wanted_sent, wanted_skipped, next_sent, next_skipped = sp.symbols("p_S p_N e'_S e'_N", real=True)
 held = server_error + (error_sent + error_skipped) / M
 grads = grad_sent + grad_skipped
+VIRTUAL = x - before / c * held  # x̃_t
 
 LINE_7 = {wanted_sent: grad_sent + gamma * error_sent, wanted_skipped: grad_skipped + gamma * error_skipped}
 LINE_12 = {next_sent: wanted_sent - c * sent, next_skipped: wanted_skipped}  # Δ_i = 0 for i not in S
@@ -101,11 +97,10 @@ def lemma_1_step_5(*, power: int = 1) -> Verdict:
     """
     fifth = x - gamma * eta / c * server_error - eta / (c * M) * (grads + gamma * (error_sent + error_skipped))
     sixth = x - gamma**power * eta / c * held - eta / (c * M) * grads
-    virtual = x - before / c * held
     steps = {
         "regrouped": is_identity(fifth, sixth),
         "γη_t = η_{t−1}": is_identity(
-            sixth.subs(eta, before / gamma), (virtual - eta / (c * M) * grads).subs(eta, before / gamma)
+            sixth.subs(eta, before / gamma), (VIRTUAL - eta / (c * M) * grads).subs(eta, before / gamma)
         ),
     }
     return settle(claim_of(lemma_1_step_5), steps, "a regrouping, and the step sizes' rule")
@@ -127,7 +122,7 @@ def lemma_1(*, shared: int = 1) -> Verdict:
     pooled = gamma * server_error + weight * sent
     wanted = mu * momentum + grads + gamma * (error_sent + error_skipped)
     next_held = pooled - server_step * reply + (wanted - c * sent) / M
-    missed = (x - eta * reply - eta / c * next_held) - (x - before / c * held - eta / (c * M) * grads)
+    missed = (x - eta * reply - eta / c * next_held) - (VIRTUAL - eta / (c * M) * grads)
     parts = {
         EQUAL: eta * (server_step / c - 1) * reply,
         BALANCED: -eta / c * (weight - shared * c / M) * sent,
@@ -141,9 +136,9 @@ def lemma_1(*, shared: int = 1) -> Verdict:
     }
     for symbol, (name, part) in zip(met, parts.items(), strict=True):
         others = {each: value for each, value in met.items() if each != symbol}
-        steps[f"{name} is needed"] = is_identity(missed.subs(others), part) and not is_identity(part, sp.Integer(0))
+        steps[f"{name} is needed"] = is_identity(missed.subs(others), part) and not part.is_zero
     # η_{−1} = 0, as the proof of Theorem 1 sets it, and η_0 = η_{−1}/γ make every step 0
-    steps["η_{−1} = 0 breaks the rule at t = 0"] = is_identity((before / gamma).subs(before, 0), sp.Integer(0))
+    steps["η_{−1} = 0 breaks the rule at t = 0"] = no_first_step()
     return settle(
         claim_of(lemma_1),
         steps,
@@ -174,10 +169,8 @@ def lemma_1_repaired(*, lag: int = 2) -> Verdict:
     next_held = pooled - server_step * reply + share / M * (wanted - c * sent + later * now)
     virtual = x - decay * eta / server_step * (server_error + share / M * (errors + later * momentum))
     gain = share / server_step * (1 + mu * decay / over)
-    problem: Any = quadratic.build(2, seed=1, dim=1)
-    setting = Setting(problem, Bernoulli(np.zeros(2)))
     scheme = compskip.build(
-        setting, step_size=GeometricStep(1.0, 2.0), server_error_step=0.5, momentum=0.25, error_decay=0.75
+        two_workers(), step_size=CONSTANT_STEP, server_error_step=0.5, momentum=0.25, error_decay=0.75
     )
     steps = {
         "exact steps": is_identity(
@@ -202,12 +195,14 @@ def remark_momentum(*, gamma_tenths: int = 9) -> Verdict:
     gamma_tenths : 10γ
     """
     mu, decay = sp.Rational(9, 10), sp.Rational(gamma_tenths, 10)
-    k, rounds = sp.Symbol("k", integer=True), 122310
-    growth = sp.summation(mu * (mu / decay) ** k, (k, 0, sp.Symbol("n", integer=True, positive=True) - 1))
+    k, rounds = sp.Symbol("k", integer=True), sp.Symbol("n", integer=True, positive=True)
+    later = mu * (mu / gamma) ** k  # of η, k rounds later
+    growth = sp.summation(later.subs(gamma, decay), (k, 0, rounds - 1))
+    raised = 10**ROUNDS // gamma_tenths**ROUNDS  # γ^(−122310)
     steps = {
-        "a gradient's weight is linear in the rounds": growth == mu * sp.Symbol("n", integer=True, positive=True),
-        "γ^(−122310) > 10^5596": 10**rounds > gamma_tenths**rounds * 10**5596,
-        "γ^(−122310) < 10^5597": 10**rounds < gamma_tenths**rounds * 10**5597,
+        "a gradient's weight is linear in the rounds": growth == mu * rounds,
+        "it goes by μ/γ a round": sp.simplify(later.subs(k, k + 1) / later) == mu / gamma,
+        "γ^(−122310) > 10^5596": raised // 10**5596 == 3,
     }
     return settle(
         claim_of(remark_momentum),

@@ -1,6 +1,6 @@
 """Lemma 2, the workers' errors (9)-(21), and the lemma itself: what holds given a contraction, and what holds at all.
 
-`left` is 1 − δ. Every step is shown as the implication it is printed as; (11) alone carries the contraction.
+Every step is shown as the implication it is printed as; (11) alone carries the contraction.
 """
 
 from fractions import Fraction
@@ -8,7 +8,8 @@ from fractions import Fraction
 import numpy as np
 import sympy as sp
 
-from proofs_check.tools.symbolic import is_identity, is_nonnegative, is_sum_of_squares, mean, settle
+from proofs_check.compskip.notation import HALF, exceeds_by, second_moment, sign
+from proofs_check.tools.symbolic import is_identity, is_sum_of_squares, settle
 from workbench.bounds import compskip as bounds
 from workbench.core.claims import Status, Verdict, claim, claim_of
 from workbench.core.types import Regularity
@@ -16,11 +17,10 @@ from workbench.core.types import Regularity
 CONTRACTION = "c·sign_β contracts by δ"
 NO_MOMENTUM = "μ = 0"
 
-lam, delta, above, odds, shed = sp.symbols("lambda delta above odds shed", nonnegative=True)
-positive_lam = sp.Symbol("lambda", positive=True)
+delta, above, odds = sp.symbols("delta above odds", nonnegative=True)
+lam = sp.Symbol("lambda", positive=True)
 G2, gamma = sp.symbols("G2 gamma", nonnegative=True)  # G², γ
 e, g, h = sp.symbols("e g h", real=True)  # one coordinate each
-DELTA = 1 / (1 + odds)  # every δ in (0, 1] for odds ≥ 0; 1 − δ = odds/(1 + odds)
 
 
 @claim("compskip", "Eq. 9", eq=9)
@@ -51,10 +51,11 @@ def eq_10(*, skipped: int = 0) -> Verdict:
     ----------
     skipped : the Δ of a skipper
     """
-    p, c, sign = sp.symbols("p c s", real=True)
+    p, c, sent = sp.symbols("p c Delta", real=True)
+    kept = p - c * sent  # e_{t+1,i}, line 12
     steps = {
-        "senders": is_identity((p - c * sign) ** 2, (c * sign - p) ** 2),
-        "skippers": is_identity((p - c * skipped) ** 2, p**2),
+        "senders": is_identity(kept**2, (c * sent - p) ** 2),
+        "skippers": is_identity(kept.subs(sent, skipped) ** 2, p**2),
     }
     return settle(claim_of(eq_10), steps, "line 12")
 
@@ -68,7 +69,7 @@ def eq_12(*, sign: int = 1) -> Verdict:
     sign : +1: δ is at most each δ_β
     """
     p2 = sp.Symbol("p2", nonnegative=True)
-    steps = {"δ ≤ δ_β": is_nonnegative((1 - delta) * p2 - (1 - (delta + sign * above)) * p2)}
+    steps = {"δ ≤ δ_β": exceeds_by((1 - delta) * p2, (1 - (delta + sign * above)) * p2, above * p2)}
     return settle(claim_of(eq_12), steps, "given (11)")
 
 
@@ -81,8 +82,11 @@ def eq_13(*, decay: int = 1) -> Verdict:
     decay : power of γ
     """
     mu, m = sp.symbols("mu m", real=True)
-    line_7 = mu * m + g + gamma * e
-    steps = {"line 7": is_identity(line_7.subs(mu, 0) ** 2, (g + gamma**decay * e) ** 2)}
+    line_7, printed = mu * m + g + gamma * e, g + gamma**decay * e
+    steps = {
+        "line 7": is_identity(line_7.subs(mu, 0) ** 2, printed**2),
+        "with momentum μm more": is_identity(line_7 - printed, mu * m),
+    }
     return settle(claim_of(eq_13), steps, "p_i = g_i + γe_i")
 
 
@@ -94,11 +98,11 @@ def eq_14(*, one: int = 1) -> Verdict:
     ----------
     one : in 1 + 1/λ
     """
-    right = (1 + positive_lam) * gamma**2 * e**2 + (one + 1 / positive_lam) * g**2
-    square = {positive_lam * gamma * e - g: 1 / positive_lam}
+    factor = one + 1 / lam
+    right = (1 + lam) * gamma**2 * e**2 + factor * g**2
     steps = {
-        "Young": is_sum_of_squares(right - (g + gamma * e) ** 2, square),
-        "λ = 0": sp.limit(1 + 1 / positive_lam, positive_lam, 0) == sp.oo,
+        "Young": is_sum_of_squares(right - (g + gamma * e) ** 2, {lam * gamma * e - g: 1 / lam}),
+        "λ = 0": sp.limit(factor, lam, 0) == sp.oo,
     }
     return settle(
         claim_of(eq_14), steps, 'for λ > 0, as said after it, not "for all λ ≥ 0"', status=Status.HOLDS_WITH_ERRATUM
@@ -116,8 +120,9 @@ def eq_15(*, power: int = 2) -> Verdict:
     e2 = sp.Symbol("e2", nonnegative=True)
     decay = 1 / (1 + odds)  # every γ in (0, 1]
     delta_gamma = 1 - decay**power
+    given_away = (1 + lam) * e2 * odds * (2 + odds) / (1 + odds) ** 2
     steps = {
-        "senders": is_nonnegative((1 + lam) * e2 - (1 + lam) * decay**2 * e2),
+        "senders": exceeds_by((1 + lam) * e2, (1 + lam) * decay**2 * e2, given_away),
         "skippers": is_identity((1 + lam) * decay**2 * e2, (1 - delta_gamma) * (1 + lam) * e2),
         "γ = 1 leaves δ_γ = 0": is_identity(delta_gamma.subs(odds, 0), sp.Integer(0)),
     }
@@ -135,9 +140,12 @@ def eq_16(*, spread: int = 3) -> Verdict:
     spread : the size of g
     """
     law = {Fraction(spread): Fraction(1, 18), Fraction(-spread): Fraction(1, 18), Fraction(0): Fraction(8, 9)}
-    first = sum(value * prob for value, prob in law.items())
-    second = sum(value**2 * prob for value, prob in law.items())
-    steps = {"unbiased": first == 0, "σ² = 1": second == 1, "‖g‖² > G²": max(law) ** 2 > second}
+    total, first, second = (sum(value**k * prob for value, prob in law.items()) for k in range(3))  # moments
+    steps = {
+        "unbiased": (total, first) == (1, 0),
+        "σ² = 1": second == 1,
+        "‖g‖² > G²": max(law) ** 2 == 9 > second,
+    }
     return settle(
         claim_of(eq_16),
         steps,
@@ -155,15 +163,16 @@ def eq_16_repaired(*, noise: int = 1) -> Verdict:
     ----------
     noise : the multiple of σ² in G²
     """
-    grad, z = sp.symbols("grad z", real=True)
+    grad = sp.Symbol("grad", real=True)
     variance, spare, e2 = sp.symbols("variance spare e2", nonnegative=True)
-    second = mean((grad + z) ** 2, {z: (sp.Integer(0), variance)})
     largest = (grad**2 + spare) + noise * (variance + above)  # ω² = ‖∇f‖² + spare, σ² = variance + above
-    left = 1 - DELTA  # 1 − δ, and 1 − δ_γ is less
+    at_grads, at_errors = 1 + 1 / lam, (1 + lam) * e2
     steps = {
-        "E‖g‖² ≤ G²": is_nonnegative(sp.expand(largest - second)),
-        "(1 − δ)(1 + 1/λ) ≤ 1 + 1/λ": is_nonnegative((1 + 1 / positive_lam) * (1 - left)),
-        "δ ≤ δ_γ": is_nonnegative((1 + lam) * e2 * (1 - delta) - (1 + lam) * e2 * (1 - (delta + above))),
+        "E‖g‖² ≤ G²": exceeds_by(largest, second_moment(grad, variance), spare + above),
+        "(1 − δ)(1 + 1/λ) ≤ 1 + 1/λ": exceeds_by(at_grads, (1 - delta) * at_grads, delta + delta / lam),
+        "δ ≤ δ_γ": exceeds_by(
+            at_errors * (1 - delta), at_errors * (1 - (delta + above)), above * e2 + lam * above * e2
+        ),
     }
     return settle(claim_of(eq_16_repaired), steps, "in the mean, for δ at most 1 − γ² and at most every δ_β")
 
@@ -177,8 +186,8 @@ def eq_18(*, one: int = 1) -> Verdict:
     one : in α's 1 + λ
     """
     a = sp.Symbol("a", nonnegative=True)
-    printed = (1 - delta) * (one + positive_lam) * a + (1 + 1 / positive_lam) * G2
-    expanded = a - delta * a + positive_lam * a - delta * positive_lam * a + G2 + G2 / positive_lam
+    printed = (1 - delta) * (one + lam) * a + (1 + 1 / lam) * G2
+    expanded = a - delta * a + lam * a - delta * lam * a + G2 + G2 / lam
     steps = {"linear in a_t": is_identity(printed, expanded)}
     return settle(claim_of(eq_18), steps, "the names of two constants")
 
@@ -227,9 +236,7 @@ def eq_21(*, two: int = 2) -> Verdict:
     alpha, level, n = 1 - delta / 2, (2 - delta) * G2 / delta, sp.Symbol("n", nonnegative=True)  # n = α^(t+1)
     steps = {
         "limit": is_identity(level / (1 - alpha), two * (2 - delta) * G2 / delta**2),
-        "the partial sum is less": is_nonnegative(
-            (1 / (1 - sp.Symbol("q")) - (1 - n) / (1 - sp.Symbol("q"))).subs(sp.Symbol("q"), 1 - DELTA)
-        ),
+        "the partial sum is less": exceeds_by(1 / (1 - alpha), (1 - n) / (1 - alpha), 2 * n / delta),
     }
     return settle(claim_of(eq_21), steps, "given the contraction, which (11) has not, and E in front of the left side")
 
@@ -249,23 +256,25 @@ def lemma_2(*, big: Fraction = Fraction(32), half: Fraction = Fraction(1, 2)) ->
     big : c of (b)
     half : δ = δ̃ of (b)
     """
-    n, T = sp.symbols("n T", positive=True, integer=True)
+    one, n, T, c = Fraction(1), sp.Symbol("n", integer=True), sp.Symbol("T", positive=True), sp.Symbol("c")
     printed = float(bounds.lemma_2(float(half), float(half), 1, 1, 1.0).value)
     by_hand = 4 * (2 - half) / half**2 * (1 + 4 * (2 - half) * (1 - half) * (2 - half) / (half**2 * (1 - half)))
-    gap = Fraction(1, 2)
-    held = {last: _held(Fraction(1), gap, 1 - Fraction(1, last + 1), last) for last in (1, 2, 3, 10, 50)}
-    u = sp.Symbol("u", nonnegative=True)
-    # (1 + 1/T)^T ≥ 1 + T/T = 2 by the binomial theorem's first two terms, hence γ^T ≤ 1/2
+    long, short = 2**n - 1, (c - 1) ** 2  # |g| − c of (a) and the square of (b)
+    held = {last: _held(one, HALF, 1 - Fraction(1, last + 1), last) for last in range(1, 17)}
+    # (1 + 1/T)^T ≥ 1 + T/T = 2 by the binomial theorem's first two terms, hence γ^T ≤ 1/2, at T = 1 with equality
+    least = {last: Fraction(last + 1, 4) for last in held}
     steps = {
-        "(a) unbounded": sp.limit((2**n - 1) ** 2, n, sp.oo) == sp.oo,
+        "(a) as the algorithm has it": all(_held(Fraction(2**k), one, HALF, 1) == long.subs(n, k) for k in range(9)),
+        "(a) unbounded": sp.limit(long, n, sp.oo) == sp.oo,
         "(b) printed U": printed == by_hand == 888,
-        "(b) exceeded": _held(Fraction(1), big, Fraction(1, 2), 1) ** 2 > by_hand,
-        "(b) every δ": sp.limit((u - 1) ** 2, u, sp.oo) == sp.oo,
+        "(b) exceeded": _held(one, big, HALF, 1) ** 2 == short.subs(c, big) == 961 > by_hand,
+        "(b) every δ": sp.limit(short, c, sp.oo) == sp.oo,
         "(c) closed form": all(
-            value == (1 - gap) * (last + 1) * (1 - (1 - Fraction(1, last + 1)) ** last) for last, value in held.items()
+            value == HALF * (last + 1) * (1 - (1 - Fraction(1, last + 1)) ** last) for last, value in held.items()
         ),
         "(c) two terms": is_identity(1 + T * (1 / T), sp.Integer(2)),
-        "(c) at least (T + 1)/4": all(value >= Fraction(last + 1, 4) for last, value in held.items()),
+        "(c) at least (T + 1)/4": [last for last, value in held.items() if value <= least[last]] == [1]
+        and held[1] == least[1],
     }
     return settle(
         claim_of(lemma_2),
@@ -289,11 +298,10 @@ def lemma_2_repaired(*, power: int = 1) -> Verdict:
     power : of γ in front of H
     """
     M, c = sp.symbols("M c", positive=True)
-    reply, sent, server, errors, grads = sp.symbols("reply sent server errors grads", real=True)
+    reply, sent, server, errors, grads, grad = sp.symbols("reply sent server errors grads grad", real=True)
     next_held = gamma * server + c / M * sent - c * reply + (grads + gamma * errors - c * sent) / M
     a, b = sp.symbols("a b", positive=True)
     r, done = sp.symbols("r done", nonnegative=True)  # done = γ^t
-    z, grad = sp.symbols("z grad", real=True)
     variance = sp.Symbol("sigma2", nonnegative=True)
     before, after = r * (1 - done) / (1 - gamma), r * (1 - gamma * done) / (1 - gamma)
     reg = Regularity(grad_bound_sq=4.0, grad_var=10.0)
@@ -301,7 +309,7 @@ def lemma_2_repaired(*, power: int = 1) -> Verdict:
     steps = {
         "H recurs": is_identity(next_held, gamma**power * (server + errors / M) + grads / M - c * reply),
         "Young at λ = b/a": is_identity((1 + b / a) * a**2 + (1 + a / b) * b**2, (a + b) ** 2),
-        "E‖ḡ‖²": is_identity(mean((grad + z) ** 2, {z: (sp.Integer(0), variance / M)}), grad**2 + variance / M),
+        "E‖ḡ‖²": is_identity(second_moment(grad, variance / M), grad**2 + variance / M),
         "t = 0": is_identity(before.subs(done, 1), sp.Integer(0)),
         "t to t + 1": is_identity(gamma * before + r, after),
         # √(4 + 10/2) + √4/2 = 4
@@ -324,16 +332,19 @@ def lemma_2_step_8(*, scale: int = 1) -> Verdict:
     scale : the multiple of (T + 1)²
     """
     T = sp.Symbol("T", nonnegative=True)
-    decay = 1 - 1 / (T + 1)
-    largest = 1 - decay**2
-    y = sp.Symbol("y", nonnegative=True)  # δ = 1/(1 + y)
-    tenth = 1 - Fraction(9, 10) ** 2
+    largest = 1 - gamma**2  # δ may be
+    first, low = 4 * (2 - delta) / delta**2, 4 / delta**2  # U_t's first term, and less than that
+    given_away = (T + 1) ** 2 * (4 * T + 3) / (2 * T + 1) ** 2
     steps = {
-        "δ_γ": is_identity(largest, (2 * T + 1) / (T + 1) ** 2),
-        "4(2 − δ)/δ² ≥ 4/δ²": is_nonnegative((4 * (2 - delta) / delta**2 - 4 / delta**2).subs(delta, 1 / (1 + y))),
-        "4/δ² ≥ (T + 1)²": is_nonnegative(4 / largest**2 - scale * (T + 1) ** 2),
-        "γ = 9/10": 4 * (2 - tenth) / tenth**2 > 200,
-        "γ = 1": is_identity((1 - gamma**2).subs(gamma, 1), sp.Integer(0)),
+        "δ_γ": is_identity(largest.subs(gamma, 1 - 1 / (T + 1)), (2 * T + 1) / (T + 1) ** 2),
+        "4(2 − δ)/δ² ≥ 4/δ²": exceeds_by(
+            first.subs(delta, 1 / (1 + odds)), low.subs(delta, 1 / (1 + odds)), 4 * odds * (1 + odds)
+        ),
+        "4/δ² ≥ (T + 1)²": exceeds_by(
+            low.subs(delta, largest.subs(gamma, 1 - 1 / (T + 1))), scale * (T + 1) ** 2, given_away
+        ),
+        "γ = 9/10": int(first.subs(delta, largest).subs(gamma, Fraction(9, 10))) == 200,
+        "γ = 1": is_identity(largest.subs(gamma, 1), sp.Integer(0)),
     }
     return settle(
         claim_of(lemma_2_step_8),
@@ -354,28 +365,25 @@ def lemma_2_recursion(*, cross: int = 2) -> Verdict:
     ----------
     cross : the multiple of √a ω
     """
-    z = sp.Symbol("z", real=True)
     root, omega, sigma, spare = sp.symbols("root omega sigma spare", nonnegative=True)
     largest = omega + spare  # G ≥ ω with G² = ω² + σ²
-    r, G, k, s = sp.symbols("r G k s", nonnegative=True)
-    slack = sp.Symbol("slack", nonnegative=True)
-    kept = 1 / (1 + slack)  # r in (0, 1]
-    held = G * r / (1 - r)
+    wanted = root**2 + cross * root * omega + omega**2 + largest**2 - omega**2  # P, σ² = G² − ω² put in
+    r, G, A, k = sp.symbols("r G A k", nonnegative=True)
+    held, scale = G * r / (1 - r), A / k
     reg = Regularity(grad_bound_sq=9.0, grad_var=16.0)
-    value = bounds.lemma_2_recursion(reg, [0, 1, 10**3], contraction=[0.75], server_contraction=0.75).value
-    first = (2.5 + 2.5) ** 2  # r = 1/2, G = 5: √a = 5/2, √b = 5/2
-    limit = float((_limit_root() + _limit_wanted()) ** 2)
+    value = bounds.lemma_2_recursion(reg, [0, 1, 2], contraction=[0.75], server_contraction=0.75).value
+    # r = 1/2, G = 5: √a = √b = 5/2, then P = 5.5² + 4², √a = √P/2 and √b = (5/2 + √P)/2
+    by_hand = [0.0, 5.0, 1.25 + np.sqrt(46.25)]
     steps = {
-        "noise is new": is_identity(mean((h + z) ** 2, {z: (sp.Integer(0), sigma**2)}), h**2 + sigma**2),
-        "(√a + ω)²": is_identity((root + omega) ** 2, root**2 + cross * root * omega + omega**2),
+        "noise is new": is_identity(second_moment(h, sigma**2), h**2 + sigma**2),
         # a_t ≤ (Gr/(1 − r))² is kept, by the coarser (√a + G)²
-        "coarser": is_nonnegative(2 * root * (largest - omega)),
+        "(√a + ω)² + σ² ≤ (√a + G)²": exceeds_by((root + largest) ** 2, wanted, 2 * root * spare),
         "fixed point": is_identity(r * (held + G), held),
         "P at the fixed point": is_identity(held + G, G / (1 - r)),
-        "monotone": is_nonnegative(kept * (root + spare + G) - kept * (root + G)),
-        # Σ_K (|p_l| − scale) scale = 0 at scale = A/k: C(p) and what is left are orthogonal
-        "C(p) ⟂ p − C(p)": is_identity(s * (s * k) - k * s**2, sp.Integer(0)),
-        "the bound's values": value[0] == 0.0 and value[1] == first and abs(value[2] - limit) < 1e-9 * limit,
+        "monotone": exceeds_by(r * (root + spare + G), r * (root + G), r * spare),
+        # Σ_K (|p_l| − scale) scale = 0: C(p) and what is left are orthogonal
+        "C(p) ⟂ p − C(p)": is_identity(A * scale - k * scale**2, sp.Integer(0)),
+        "the bound's values": bool(np.allclose(np.sqrt(value), by_hand, rtol=1e-12)),
     }
     return settle(
         claim_of(lemma_2_recursion), steps, "bounded for every T: errors held back stay of the gradients' size"
@@ -387,17 +395,6 @@ def _held(grad: Fraction, c: Fraction, decay: Fraction, n_rounds: int) -> Fracti
     e, server = Fraction(0), Fraction(0)
     for _ in range(n_rounds):
         p = grad + decay * e
-        sign = (p > 0) - (p < 0)
-        pooled = decay * server + c * sign
-        e, server = p - c * sign, pooled - c * ((pooled > 0) - (pooled < 0))
+        pooled = decay * server + c * sign(p)
+        e, server = p - c * sign(p), pooled - c * sign(pooled)
     return e + server
-
-
-def _limit_root() -> float:
-    """√a of ω = 3, σ = 4, r = 1/2: 4a = (√a + 3)² + 16, so 3a − 6√a − 25 = 0."""
-    return float((6 + np.sqrt(36 + 300)) / 6)
-
-
-def _limit_wanted() -> float:
-    """√b there: √b = (√b + √P)/2 = √P = 2√a."""
-    return 2 * _limit_root()

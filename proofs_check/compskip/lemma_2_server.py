@@ -4,16 +4,17 @@ from fractions import Fraction
 
 import sympy as sp
 
-from proofs_check.tools.symbolic import is_identity, is_nonnegative, is_sum_of_squares, settle
+from proofs_check.compskip.notation import exceeds_by
+from proofs_check.tools.symbolic import is_identity, is_sum_of_squares, settle
 from workbench.core.claims import Status, Verdict, claim, claim_of
 
 WORKERS = "c'·sign_β contracts by δ"
 
-odds, server_odds, shed, more = sp.symbols("odds server_odds shed more", nonnegative=True)
+odds, shed = sp.symbols("odds shed", nonnegative=True)
 delta, server_delta = sp.symbols("delta delta_tilde", positive=True)
 lam, G2, M, heard = sp.symbols("lambda G2 M M_t", positive=True)
 e2, s2, p2 = sp.symbols("e2 s2 p2", nonnegative=True)  # ‖ẽ_t‖², ‖c'Σ sign/M_t‖², Σ_{i ∈ S} ‖p_i‖²
-INSIDE = {delta: 1 / (1 + odds), server_delta: 1 / (1 + server_odds)}
+server_kept = sp.Symbol("server_kept", nonnegative=True)  # 1 − δ̃
 
 
 @claim("compskip", "Lemma 2 step 1")
@@ -25,20 +26,20 @@ def lemma_2_step_1(*, answers: int = 0) -> Verdict:
 
     Parameters
     ----------
-    answers : whether the server's reply is sent
+    answers : the server's reply, 0 as it skips
     """
-    pooled = Fraction(1)
-    left = (pooled - answers * pooled) ** 2
+    pooled = sp.Symbol("p", nonnegative=True)
+    left = (pooled - answers) ** 2
     steps = {
-        "skipped: nothing is shed": left == pooled**2,
-        "more than (1 − δ̃)‖p̃‖² for every δ̃": left > pooled**2 * (1 - Fraction(1, 10**9)),
+        "skipped: nothing is shed": is_identity(left, pooled**2),
+        "more than (1 − δ̃)‖p̃‖² for every δ̃": exceeds_by(left, (1 - server_delta) * pooled**2, server_delta * pooled**2),
     }
     return settle(
         claim_of(lemma_2_step_1),
         steps,
         "the workers' chain has a case for skips, the server's has none",
         status=Status.REFUTED,
-        evidence={"left": float(left)},
+        evidence={"left": float(left.subs(pooled, 1))},
     )
 
 
@@ -55,13 +56,16 @@ def lemma_2_step_1_repaired(*, power: int = 2) -> Verdict:
     """
     x, y = sp.symbols("x y", real=True)
     decay = 1 / (1 + odds)
-    room = (1 - decay**power) / (1 + shed)  # every δ̃ up to 1 − γ²
-    skip = sp.Symbol("q", nonnegative=True)
+    forgotten = odds * (2 + odds) / (1 + odds) ** 2  # 1 − γ²
+    room = 1 - decay**power - shed  # every δ̃ up to 1 − γ²
+    skip, at_signal = sp.Symbol("q", nonnegative=True), 1 + 1 / lam
     steps = {
-        "Young": is_sum_of_squares((1 + lam) * x**2 + (1 + 1 / lam) * y**2 - (x + y) ** 2, {lam * x - y: 1 / lam}),
-        "skipped: γ² ≤ 1 − δ̃": is_nonnegative((1 - room) - decay**2),
-        "answered: (1 − δ̃)γ² ≤ 1 − δ̃": is_nonnegative((1 - INSIDE[delta]) * (1 - decay**2)),
-        "answered: (1 − δ̃)(1 + 1/λ) ≤ 1 + 1/λ": is_nonnegative(INSIDE[delta] * (1 + 1 / lam)),
+        "Young": is_sum_of_squares((1 + lam) * x**2 + at_signal * y**2 - (x + y) ** 2, {lam * x - y: 1 / lam}),
+        "skipped: γ² ≤ 1 − δ̃": exceeds_by(1 - room, decay**2, shed),
+        "answered: (1 − δ̃)γ² ≤ 1 − δ̃": exceeds_by(server_kept, server_kept * decay**2, server_kept * forgotten),
+        "answered: (1 − δ̃)(1 + 1/λ) ≤ 1 + 1/λ": exceeds_by(
+            at_signal, (1 - server_delta) * at_signal, server_delta + server_delta / lam
+        ),
         "coin": is_identity(skip + (1 - skip) * (1 - delta), 1 - (1 - skip) * delta),
     }
     return settle(claim_of(lemma_2_step_1_repaired), steps, "printed β of (24) is too small by the factor 1 − δ̃")
@@ -79,20 +83,15 @@ def eq_22(*, sent: int = 2) -> Verdict:
     sent : workers that send, of two, for which δ = 1 is right
     """
     weights = {n: Fraction(n, 2) for n in (1, 2)}  # c'
-    total, squares, new = sp.symbols("total squares new", real=True)
+    total, squares, new, a, p = sp.symbols("total squares new a p", real=True)
     growth = ((heard + 1) * (squares + new**2) - (total + new) ** 2) - (heard * squares - total**2)
     errors = {n: (weight - 1) ** 2 for n, weight in weights.items()}
     steps = {
         "c contracts by 1": errors[sent] == 0,
-        "c' does not": errors[1] == Fraction(1, 4) > (1 - 1) * 1,
+        "c' does not": errors[1] == Fraction(1, 4),
         # M_t Σ‖s_i‖² − ‖Σs_i‖² grows with one more sender by Σ‖s_i − new‖²
         "the line before: mean": is_identity(growth, squares - 2 * new * total + heard * new**2),
-        "the line before: twice": is_sum_of_squares(
-            2 * (sp.Symbol("a", real=True) - sp.Symbol("p", real=True)) ** 2
-            + 2 * sp.Symbol("p", real=True) ** 2
-            - sp.Symbol("a", real=True) ** 2,
-            {sp.Symbol("a", real=True) - 2 * sp.Symbol("p", real=True): sp.Integer(1)},
-        ),
+        "the line before: twice": is_sum_of_squares(2 * (a - p) ** 2 + 2 * p**2 - a**2, {a - 2 * p: sp.Integer(1)}),
     }
     return settle(
         claim_of(eq_22),
@@ -113,7 +112,8 @@ def eq_22_repaired(*, most: int = 1) -> Verdict:
     c, dim, idle = sp.symbols("c D idle", nonnegative=True)
     workers = heard + idle
     one = (c * heard / workers) ** 2 * dim * most**2  # each ‖c'Δ_i‖², and so of their mean
-    steps = {"|S| ≤ M": is_nonnegative(c**2 * dim - one), "all send": is_identity(one.subs(idle, 0), c**2 * dim)}
+    given_away = c**2 * dim * idle * (2 * heard + idle) / workers**2
+    steps = {"|S| ≤ M": exceeds_by(c**2 * dim, one, given_away)}
     return settle(claim_of(eq_22_repaired), steps, "a sign has a size; Lemma 2 repaired uses no more than that")
 
 
@@ -127,7 +127,7 @@ def eq_23(*, two: int = 2) -> Verdict:
     """
     steps = {
         "the equality": is_identity(2 * (1 - delta) * p2 + 2 * p2, 2 * (2 - delta) * p2),
-        "δ ≤ δ_β": is_nonnegative(two * (2 - delta) * p2 - 2 * (2 - (delta + shed)) * p2),
+        "δ ≤ δ_β": exceeds_by(two * (2 - delta) * p2, 2 * (2 - (delta + shed)) * p2, 2 * shed * p2),
     }
     return settle(claim_of(eq_23), steps, "given (22)")
 
@@ -184,16 +184,14 @@ def lemma_2_step_4(*, power: int = 1) -> Verdict:
     power : of 1 − δ in the bound
     """
     skipped, spare = sp.symbols("skipped spare", nonnegative=True)
-    larger, smaller = Fraction(1), Fraction(0)
-    left = (1 - delta).subs(INSIDE)
+    left = sp.Symbol("left", positive=True)  # 1 − δ
     bound = left * p2 + skipped + spare
-    at_one = sp.Symbol("left", positive=True)
-    free = (at_one * p2 + skipped + spare) / at_one**power - p2
+    squares, senders = (1, 0), (0,)  # ‖p_i‖² of two workers: the one with the larger p sends
+    averages = [Fraction(sum(squares[i] for i in among), len(among)) for among in (range(2), senders)]
     steps = {
-        "dropped": is_nonnegative(free),
-        "for δ = 1/(1 + odds)": is_identity(bound - left * p2, skipped + spare),
-        # senders are not a sample of all: one of two sends, the one with the larger p
-        "M/M_t stays": larger**2 / 1 > (larger**2 + smaller**2) / 2,
+        "dropped": exceeds_by(bound / left**power, p2, (skipped + spare) / left),
+        # senders are not a sample of all
+        "M/M_t stays": averages == [Fraction(1, 2), 1],
     }
     return settle(claim_of(lemma_2_step_4), steps, "valid; at δ → 1, where nothing is lost, it tends to infinity")
 
@@ -228,10 +226,12 @@ def lemma_2_step_6(*, half: int = 2) -> Verdict:
     half : the divisor in λ
     """
     chosen = server_delta / (half * (1 - server_delta))
+    alpha, factor = 1 - server_delta / 2, (2 - server_delta) / server_delta
     steps = {
-        "α": is_identity((1 - server_delta) * (1 + chosen), 1 - server_delta / 2),
-        "1 + 1/λ": is_identity(1 + 1 / chosen, (2 - server_delta) / server_delta),
-        "not all equal": not is_identity(1 - server_delta / 2, (2 - server_delta) / server_delta),
+        "α": is_identity((1 - server_delta) * (1 + chosen), alpha),
+        "1 + 1/λ": is_identity(1 + 1 / chosen, factor),
+        "not all equal": [each.subs(server_delta, sp.Rational(1, 2)) for each in (alpha, factor)]
+        == [sp.Rational(3, 4), 3],
     }
     return settle(
         claim_of(lemma_2_step_6),
@@ -279,21 +279,21 @@ def eq_26(*, rounds: int = 4) -> Verdict:
     ----------
     rounds : with one sender
     """
-    alpha, a = 1 - Fraction(1, 4), Fraction(0)
+    alpha, a = 1 - Fraction(1, 2) / 2, Fraction(0)
     for level in [2] * rounds + [1]:
         a = alpha * a + level
+    last, largest = (level / (1 - alpha) for level in (1, 2))
     steps = {
-        "α": is_identity(sp.Rational(3, 4), (1 - server_delta / 2).subs(server_delta, sp.Rational(1, 2))),
         "a_5": a == Fraction(653, 128),
-        "above (26)": a > 1 / (1 - alpha),
-        "U, with the largest β, is safe": a <= 2 / (1 - alpha),
+        "above (26)": a > last == 4,
+        "U, with the largest β, is safe": a < largest == 8,
     }
     return settle(
         claim_of(eq_26),
         steps,
         "read M_t as the least of all rounds so far; the lemma's U = max U_t then covers it",
         status=Status.REFUTED,
-        evidence={"reached": float(a), "printed": 4.0},
+        evidence={"reached": float(a), "printed": float(last)},
     )
 
 
@@ -306,13 +306,13 @@ def eq_26_repaired(*, doubled: int = 2) -> Verdict:
     doubled : 1/(1 − α) is doubled/δ̃
     """
     top, spare, less = sp.symbols("top spare less", nonnegative=True)  # β_s = top − less
-    alpha = (1 - server_delta / 2).subs(INSIDE)
-    limit = top * doubled / INSIDE[server_delta]
+    alpha = (1 + server_kept) / 2  # 1 − δ̃/2
+    limit = top * doubled / (1 - server_kept)
     printed = 8 * (1 - server_delta) * (2 - server_delta) * (2 - delta) ** 2 * G2 * M
     printed = printed / (server_delta**2 * (1 - delta) * delta**2 * heard)
     steps = {
-        "t to t + 1": is_identity(limit - (alpha * (limit - spare) + top - less), alpha * spare + less),
-        "weights": is_nonnegative(alpha),
+        "t to t + 1": exceeds_by(limit, alpha * (limit - spare) + top - less, alpha * spare + less),
+        "α": is_identity(alpha.subs(server_kept, 1 - server_delta), 1 - server_delta / 2),
         "value": is_identity(_level(4) * 2 / server_delta, printed),
     }
     return settle(claim_of(eq_26_repaired), steps, "with the largest β so far")

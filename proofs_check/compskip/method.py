@@ -9,37 +9,32 @@ from typing import Any
 import numpy as np
 import sympy as sp
 
-from proofs_check.tools.symbolic import is_identity, mean, settle
+from proofs_check.compskip.experiments import ROUNDS, WORKERS
+from proofs_check.compskip.notation import CENTRES, CONSTANT_STEP, HALF, SLOPES, STEP, second_moment, sign, two_workers
+from proofs_check.tools.symbolic import is_identity, settle
 from workbench.core.claims import Grade, Status, Verdict, claim, claim_of
 from workbench.core.types import FloatArray
-from workbench.problems import quadratic
-from workbench.problems.quadratic import Quadratic
 from workbench.schemes import compskip, drop_sign_sgd, sign_sgd
 from workbench.schemes.compskip import CompSkip
-from workbench.schemes.scheme import Setting
-from workbench.schemes.step_sizes import ConstantStep
-from workbench.stragglers.delays.bernoulli import Bernoulli
 
-STEP = Fraction(1, 4)
-SLOPES, CENTRES = (Fraction(1), Fraction(1, 2)), (Fraction(3), Fraction(-2))  # g_i = slope (x − centre)
 Pattern = Sequence[int]  # two workers' masks, two workers' messages sent, the server's mask, the server's reply sent
 
 
 @claim("compskip", "Algorithm 1")
-def algorithm_1(*, own: bool = False, decay: Fraction = Fraction(1, 2), answered: int = 1) -> Verdict:
+def algorithm_1(*, own: int | None = None, decay: Fraction = Fraction(1, 2), answered: int = 1) -> Verdict:
     """Show that our scheme is Algorithm 1, over all masks and skips of two rounds of two workers, exactly.
 
     Line 11 must be read with the server's Δ̃_t: with a worker's own Δ_{t,i} two workers of opposite signs part.
 
     Parameters
     ----------
-    own : read line 11 with the worker's own signs
+    own : read line 11 with this worker's own signs
     decay : γ, against the scheme's 1/2
     answered : the flag under which the server's reply is sent
     """
     scheme = compskip.build(
-        _setting(),
-        step_size=ConstantStep(float(STEP)),
+        two_workers(),
+        step_size=CONSTANT_STEP,
         worker_error_step=0.5,
         message_weight=1.0,
         server_error_step=0.25,
@@ -50,13 +45,20 @@ def algorithm_1(*, own: bool = False, decay: Fraction = Fraction(1, 2), answered
         worker_skip_prob=0.5,
         server_skip_prob=0.5,
     )
-    patterns = list(product((0, 1), repeat=6))
+    patterns = list(product(range(2), repeat=6))
     first, second = (list(each) for each in zip(*product(patterns, patterns), strict=True))
     seen = _simulated(scheme, [first, second])
     expected = [_by_hand([a, b], decay, own, answered) for a, b in zip(first, second, strict=True)]
+    grads = [slope * (0 - centre) for slope, centre in zip(SLOPES, CENTRES, strict=True)]  # at x_0 = 0
+    *_, all_sent = patterns
+    apart = [_by_hand([all_sent], decay, worker, answered)[0] for worker in range(2)]
+    steps = {
+        "all masks and skips of two rounds": seen == expected,
+        "the ledger's example": grads == [-3, 1] and apart == [Fraction(1, 4), -Fraction(1, 4)],
+    }
     return settle(
         claim_of(algorithm_1),
-        {"all masks and skips of two rounds": seen == expected},
+        steps,
         "lines 5 to 18 as printed, with line 11's Δ_t read as the Δ̃_t that line 16 sends: Δ_t is defined nowhere",
         status=Status.HOLDS_WITH_ERRATUM,
         grade=Grade.ENUMERATED,
@@ -71,7 +73,7 @@ def algorithm_1_line_15(*, skip_tenths: int = 3) -> Verdict:
     ----------
     skip_tenths : ten times the workers' skip probability
     """
-    often, oftener = (122310 * Fraction(tenths, 10) ** 7 for tenths in (skip_tenths, 2 * skip_tenths))
+    often, oftener = (ROUNDS * Fraction(tenths, 10) ** WORKERS for tenths in (skip_tenths, 2 * skip_tenths))
     return settle(
         claim_of(algorithm_1_line_15),
         {"26.7": round(often, 1) == Fraction(267, 10), "3424": round(oftener) == 3424},
@@ -91,19 +93,22 @@ def special_case_signsgd(*, keep_prob: Fraction = Fraction(1)) -> Verdict:
     ----------
     keep_prob : β = β̃ that gives the majority vote
     """
-    weight = sp.Symbol("weight", positive=True)  # c'/|S|
-    votes = list(product((-1, 0, 1), repeat=3))
-    scheme = sign_sgd.build(_setting(), step_size=ConstantStep(float(STEP)))
-    starts = [Fraction(k, 2) for k in range(-9, 12)]
+    weight, votes = sp.Symbol("weight", positive=True), sp.Symbol("votes", real=True)  # c'/|S|, and their sum
+    scheme = sign_sgd.build(two_workers(), step_size=CONSTANT_STEP)
+    # around both centres, where a vote is 0, and outside, where both agree
+    starts = [centre + side * Fraction(k, 2) for centre in CENTRES for side in (-1, 1) for k in range(5)]
     moved = [_one_step(scheme, x) - x for x in starts]
-    voted = [
-        -STEP * _sign(sum(_sign(s * (x - centre)) for s, centre in zip(SLOPES, CENTRES, strict=True))) for x in starts
-    ]
+    voted = [-STEP * sign(sum(sign(s * (x - o)) for s, o in zip(SLOPES, CENTRES, strict=True))) for x in starts]
+
+    def moves(prob: Fraction) -> Fraction:
+        """Chance that the worker keeps its sign and the server the vote."""
+        return prob * prob
+
     steps = {
-        "c' > 0 does not matter": all(sp.sign(weight * sum(v)) == sp.sign(sp.Integer(sum(v))) for v in votes),
-        "our sign_sgd votes": moved == voted,
-        "a lone worker always moves": keep_prob * keep_prob == 1,
-        "at β = β̃ = 1/2 it moves once in four": Fraction(1, 2) * Fraction(1, 2) != 1,
+        "c' > 0 does not matter": sp.sign(weight * votes) == sp.sign(votes),
+        "our sign_sgd votes": moved == voted and set(voted) == {-STEP, 0, STEP},
+        "a lone worker always moves": moves(keep_prob) == 1,
+        "at β = β̃ = 1/2 it moves once in four": moves(HALF) == Fraction(1, 4),
     }
     return settle(
         claim_of(special_case_signsgd),
@@ -123,14 +128,13 @@ def special_case_dropsignsgd(*, decay: float = 1.0) -> Verdict:
     ----------
     decay : γ
     """
-    built = drop_sign_sgd.build(_setting(), step_size=ConstantStep(float(STEP)), error_step=0.5, momentum=0.0)
+    built = drop_sign_sgd.build(two_workers(), step_size=CONSTANT_STEP)
     e, g, signs, c = sp.symbols("e g signs c", real=True)
     gamma = sp.Rational(decay)
     owed = g + gamma * e - c * signs
     steps = {
         "nothing is lost": is_identity(owed + c * signs, e + g),
-        "as implemented": (built.error_decay, built.server_skip_prob, built.worker_skip_prob.tolist())
-        == (decay, 0.0, [0.0, 0.0]),
+        "as implemented": built.error_decay == decay and not built.server_skip_prob and not any(built.worker_skip_prob),
     }
     return settle(
         claim_of(special_case_dropsignsgd),
@@ -196,11 +200,11 @@ def assumption_2(*, bound: int = 1) -> Verdict:
     ----------
     bound : the multiple of σ²
     """
-    grad, z, variance = sp.symbols("grad z sigma2", real=True)
+    grad, variance = sp.symbols("grad sigma2", real=True)
     k = sp.Symbol("k", integer=True, nonnegative=True)
     chance = sp.Rational(7, 8) / 8**k
     steps = {
-        "E‖g‖²": is_identity(mean((grad + z) ** 2, {z: (sp.Integer(0), variance)}), grad**2 + bound * variance),
+        "E‖g‖²": is_identity(second_moment(grad, variance), grad**2 + bound * variance),
         "probabilities add up": sp.summation(chance, (k, 0, sp.oo)) == 1,
         "variance 7/4": sp.summation(sp.powsimp(chance * 4**k), (k, 0, sp.oo)) == sp.Rational(7, 4),
     }
@@ -249,8 +253,8 @@ def assumption_4(*, workers: int = 2) -> Verdict:
     coins = (-1, 1)
     table = [(z, s * z) for s, z in product(coins, coins)]
     independent = all(table.count(pair) * 4 == len(table) for pair in product(coins, coins))
-    given = Fraction(sum((z + z) ** 2 for z in coins), 2)
-    overall = Fraction(sum((a + b) ** 2 for a, b in table), 4)
+    given = Fraction(sum((z + z) ** 2 for z in coins), len(coins))
+    overall = Fraction(sum((a + b) ** 2 for a, b in table), len(table))
     steps = {
         "independent": independent,
         "given s = 1 above Mσ²": given == 2 * workers,
@@ -265,18 +269,10 @@ def assumption_4(*, workers: int = 2) -> Verdict:
     )
 
 
-def _setting() -> Setting:
-    """Two workers, one coordinate, gradients with exact binary fractions; all answer."""
-    curvature = np.array([[[float(s / 2)]] for s in SLOPES])  # g_i = 2 ∇f_i
-    centre = np.array([[float(each)] for each in CENTRES])
-    problem: Any = Quadratic(curvature, centre, quadratic.build(2, seed=1, dim=1).regularity)
-    return Setting(problem, Bernoulli(np.zeros(2)))
-
-
 def _scripted(patterns: Sequence[Pattern]) -> Any:
-    """Return a noise that draws what `patterns` say, one run each: what is kept or sent is drawn above ½."""
-    flags = np.array(patterns, float).reshape(len(patterns), 6)
-    keep, send = 0.75 - 0.5 * flags, 0.25 + 0.5 * flags  # kept below β; sent from the skip probability on
+    """Return a noise that draws what `patterns` say, one run each."""
+    flags = np.array(patterns, float)  # (R, 6)
+    send, keep = float(HALF) * flags, float(HALF) * (1 - flags)  # sent from the skip probability on; kept below β
 
     def stream(name: str) -> Any:
         columns = {
@@ -287,7 +283,7 @@ def _scripted(patterns: Sequence[Pattern]) -> Any:
         }[name]
         return SimpleNamespace(random=lambda shape: columns.reshape(shape))
 
-    times = np.zeros((len(flags), 2))
+    times = np.zeros((len(flags), len(SLOPES)))  # (R, W)
     return SimpleNamespace(
         stream=stream, responses=SimpleNamespace(next_round=lambda: times), rows=np.arange(len(flags))
     )
@@ -295,7 +291,8 @@ def _scripted(patterns: Sequence[Pattern]) -> Any:
 
 def _simulated(scheme: CompSkip, rounds: Sequence[Sequence[Pattern]]) -> list[list[Fraction]]:
     """Return x, m, e, ẽ of every run after the rounds."""
-    state = scheme.init(len(rounds[0]))
+    first, *_ = rounds
+    state = scheme.init(len(first))
     for t, patterns in enumerate(rounds, start=1):
         state, _ = scheme.step(state, t, _scripted(patterns))
     flat: list[FloatArray] = [state.x, state.momentum[..., 0], state.worker_error[..., 0], state.server_error]
@@ -308,26 +305,22 @@ def _one_step(scheme: CompSkip, start: Fraction) -> Fraction:
     return Fraction(float(scheme.step(state, 1, _scripted([[1] * 6]))[0].x[0, 0]))
 
 
-def _by_hand(patterns: Sequence[Pattern], decay: Fraction, own: bool, answered: int) -> list[Fraction]:
+def _by_hand(patterns: Sequence[Pattern], decay: Fraction, own: int | None, answered: int) -> list[Fraction]:
     """Lines 5 to 18 in rationals, with c = 1/2, c' = 1, c̃ = 1/4, μ = 1/2."""
     half = Fraction(1, 2)
     x, server_error = Fraction(0), Fraction(0)
     m, e = [Fraction(0)] * 2, [Fraction(0)] * 2
     for pattern in patterns:
-        masks, sends, server_mask, answers = pattern[:2], pattern[2:4], pattern[4], pattern[5]
-        signs = []
-        for i, (slope, centre) in enumerate(zip(SLOPES, CENTRES, strict=True)):
+        *_, server_mask, answers = pattern
+        sends, signs = pattern[2:4], []
+        for i, (slope, centre, mask, send) in enumerate(zip(SLOPES, CENTRES, pattern[:2], sends, strict=True)):
             g = slope * (x - centre)  # 5
             m[i] = half * m[i] + g  # 6
             p = half * m[i] + g + decay * e[i]  # 7
-            signs.append(_sign(p) * masks[i] * sends[i])  # 8, 9
+            signs.append(sign(p) * mask * send)  # 8, 9
             e[i] = p - half * signs[i]  # 12
         pooled = decay * server_error + Fraction(sum(signs), max(sum(sends), 1))  # 15
-        reply = _sign(pooled) * server_mask if answers == answered else 0  # 16, 17
+        reply = sign(pooled) * server_mask if answers == answered else 0  # 16, 17
         server_error = pooled - Fraction(1, 4) * reply  # 18
-        x = x - STEP * (signs[0] if own else reply)  # 11
+        x = x - STEP * (reply if own is None else signs[own])  # 11
     return [x, *m, *e, server_error]
-
-
-def _sign(value: Fraction | int) -> int:
-    return (value > 0) - (value < 0)

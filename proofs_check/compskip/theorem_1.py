@@ -8,7 +8,9 @@ from itertools import product
 
 import sympy as sp
 
-from proofs_check.tools.symbolic import is_identity, is_nonnegative, is_sum_of_squares, mean, settle
+from proofs_check.compskip import lemma_1
+from proofs_check.compskip.notation import exceeds_by, no_first_step, second_moment
+from proofs_check.tools.symbolic import is_identity, is_sum_of_squares, mean, settle
 from workbench.core.claims import Status, Verdict, claim, claim_of
 
 SMOOTH = "smoothness"
@@ -19,8 +21,7 @@ HALF = sp.Rational(1, 2)
 at_virtual, grad, noise = sp.symbols("at_virtual grad noise", real=True)
 eta, before, c, M, L = sp.symbols("eta eta_before c M L", positive=True)
 variance, sigma2, drop, U, G2 = sp.symbols("variance sigma2 drop U G2", nonnegative=True)
-square = sp.Symbol("grad_sq", nonnegative=True)
-lag = sp.Symbol("lag", nonnegative=True)
+square, spare = sp.symbols("grad_sq spare", nonnegative=True)
 NO_BIAS = {noise: (sp.Integer(0), variance)}
 NOISE = L * eta**2 * sigma2 / (2 * c**2 * M)
 DELAY = eta * before**2 * G2 * L**2 * U / c**3
@@ -43,35 +44,29 @@ def theorem_1(*, always: int = 1, up: Fraction = Fraction(1, 4)) -> Verdict:
     always : the server's flag in (a)
     up : probability of the noise 3 in (b)
     """
-    x, server, gamma, held = Fraction(1), Fraction(0), Fraction(1, 2), []
-    for _ in range(6):  # c = 1, η = 1/2
+    gamma, server, position = sp.Symbol("gamma", positive=True), sp.Integer(0), sp.Integer(1)
+    for _ in range(4):  # c = 1, so the worker, with a gradient of 1, sends 1 and holds nothing back
         pooled = gamma * server + 1
-        reply = (1 - always) * ((pooled > 0) - (pooled < 0))
-        server, x = pooled - reply, x - Fraction(1, 2) * reply
-        held.append(x)
+        reply = (1 - always) * sp.sign(pooled)
+        server, position = pooled - reply, position - eta * reply
     law = {Fraction(3): up, Fraction(-1): 1 - up}
-    slopes = (Fraction(-1, 2), Fraction(0), Fraction(1, 2))  # |f'| ≤ 1/2 everywhere
-    signs_are_noise = all((slope + z > 0) == (z > 0) for slope, z in product(slopes, law))
+    moments = [sum(z**k * prob for z, prob in law.items()) for k in range(3)]
+    slope, half = Fraction(1, 2), Fraction(1, 2)  # |f'| ≤ slope everywhere, and the chance that x_t ≥ x_0
     # x moves against the sign; coupled with fair coins it is never below their sum, which is symmetric
     rising = sum(prob for z, prob in law.items() if z < 0)
     fair = [
-        sum(
-            1
-            for coins in product((-1, 1), repeat=n)
-            if sum(k * s for k, s in zip((5, 1, 3, 2), coins, strict=False)) >= 0
-        )
-        * 2
-        >= 2**n
+        Fraction(sum(sum(k * s for k, s in enumerate(coins)) >= 0 for coins in product((-1, 1), repeat=n)), 2**n)
         for n in range(1, 5)
     ]
     steps = {
-        "(a) x stays": held == [Fraction(1)] * 6,
-        "(b) unbiased": sum(z * prob for z, prob in law.items()) == 0,
-        "(b) σ² = 3": sum(z**2 * prob for z, prob in law.items()) == 3,
-        "(b) signs do not see f": signs_are_noise,
-        "(b) rises more often": rising >= Fraction(1, 2),
-        "(b) a symmetric sum is ≥ 0 half the time": all(fair),
-        "(b) 1/8": Fraction(1, 2) * Fraction(1, 2) ** 2 == Fraction(1, 8),
+        "(a) x stays": is_identity(position, sp.Integer(1)),
+        "(a) H_t is bounded for γ < 1": is_identity(server * (1 - gamma), 1 - gamma**4),
+        "(b) unbiased": moments[:2] == [1, 0],
+        "(b) σ² = 3": moments[2] == 3,
+        "(b) signs do not see f": slope < min(abs(z) for z in law),
+        "(b) rises more often": half < rising == Fraction(3, 4),
+        "(b) a symmetric sum is ≥ 0 half the time": min(fair) == half,
+        "(b) 1/8": half * slope**2 == Fraction(1, 8),
     }
     return settle(
         claim_of(theorem_1),
@@ -92,10 +87,10 @@ def theorem_1_step_1(*, first: int = 0) -> Verdict:
     ----------
     first : the errors at t = 0
     """
-    x, gamma = sp.symbols("x gamma", positive=True)
+    errors = dict.fromkeys((lemma_1.server_error, lemma_1.error_sent, lemma_1.error_skipped), first)
     steps = {
-        "x̃_0 = x_0": is_identity(x - before / c * (first + first / M), x),
-        "η_{−1} = 0 makes every step 0": is_identity((before / gamma).subs(before, 0), sp.Integer(0)),
+        "x̃_0 = x_0": is_identity(lemma_1.VIRTUAL.subs(errors), lemma_1.x),
+        "η_{−1} = 0 makes every step 0": no_first_step(),
     }
     return settle(
         claim_of(theorem_1_step_1),
@@ -127,8 +122,14 @@ def eq_4(*, bias: int = 0) -> Verdict:
     ----------
     bias : of the gradients
     """
-    inner = mean(at_virtual * (grad + noise), {noise: (sp.Integer(bias), variance)})
-    return settle(claim_of(eq_4), {"E_t": is_identity(-eta / c * inner, -eta / c * at_virtual * grad)}, "Assumption 2")
+    any_bias = sp.Symbol("bias", real=True)
+    chain = -eta / c * mean(at_virtual * (grad + noise), {noise: (any_bias, variance)})
+    printed = -eta / c * at_virtual * grad
+    steps = {
+        "E_t": is_identity(chain.subs(any_bias, bias), printed),
+        "a bias would be passed on": is_identity(chain - printed, -eta / c * at_virtual * any_bias),
+    }
+    return settle(claim_of(eq_4), steps, "Assumption 2")
 
 
 @claim("compskip", "Theorem 1 step 2", assumes=("unbiased gradients",))
@@ -141,7 +142,7 @@ def theorem_1_step_2(*, cross: int = 2) -> Verdict:
     """
     steps = {
         "square": is_identity((grad + noise) ** 2, grad**2 + cross * noise * grad + noise**2),
-        "E_t": is_identity(mean((grad + noise) ** 2, NO_BIAS), grad**2 + variance),
+        "E_t": is_identity(second_moment(grad, variance), grad**2 + variance),
     }
     return settle(claim_of(theorem_1_step_2), steps, "bias and variance")
 
@@ -196,11 +197,13 @@ def eq_6(*, half: int = 2) -> Verdict:
     ----------
     half : the divisor of the noise term
     """
-    spare = sp.Symbol("spare", nonnegative=True)
+    factor = L * eta**2 / (2 * c**2)  # of the variance, in step 3
     printed = L * eta**2 * sigma2 / (half * c**2 * M)
-    chain = L * eta**2 / (2 * c**2) * variance
-    steps = {"var ≤ σ²/M": is_nonnegative((printed - chain).subs(sigma2, M * (variance + spare)))}
-    steps["no more than that"] = is_identity(printed, NOISE)
+    largest = M * (variance + spare)  # σ²
+    steps = {
+        "var ≤ σ²/M": exceeds_by(printed.subs(sigma2, largest), factor * variance, factor * spare),
+        "no more than that": is_identity(printed, NOISE),
+    }
     return settle(claim_of(eq_6), steps, "the descent inequality")
 
 
@@ -213,12 +216,12 @@ def eq_7(*, half: sp.Rational = HALF) -> Verdict:
     half : the multiple of both squares
     """
     a, b = at_virtual, grad
-    far, spare = sp.symbols("far spare", nonnegative=True)  # ‖x − x̃‖², and what (1) gives away
+    far = sp.Symbol("far", nonnegative=True)  # ‖x − x̃‖²
     steps = {
         "second line": is_identity(-a * b, (b - a) * b - b**2),
         "Young": is_sum_of_squares(half * b**2 + half * (b - a) ** 2 - (b - a) * b, {a: HALF}),
         "sum": is_identity(half * b**2 + half * (b - a) ** 2 - b**2, -half * b**2 + half * (b - a) ** 2),
-        "(1)": is_nonnegative(half * L**2 * far - half * (L**2 * far - spare)),
+        "(1)": exceeds_by(half * L**2 * far, half * (L**2 * far - spare), half * spare),
     }
     return settle(claim_of(eq_7), steps, "with ‖∇f(x̃)‖²/2 given away")
 
@@ -231,12 +234,12 @@ def eq_8(*, power: int = 2) -> Verdict:
     ----------
     power : of η_{t−1}/c
     """
-    held, spare = sp.symbols("held spare", nonnegative=True)
+    held = sp.Symbol("held", nonnegative=True)
     x = sp.Symbol("x", real=True)
-    virtual = x - before / c * held
+    virtual, scale = x - before / c * held, (before / c) ** power
     steps = {
-        "definition": is_identity((x - virtual) ** 2, (before / c) ** power * held**2),
-        "Lemma 2": is_nonnegative((before / c) ** 2 * (held + spare) - (before / c) ** 2 * held),
+        "definition": is_identity((x - virtual) ** 2, scale * held**2),
+        "Lemma 2": exceeds_by(scale * (held**2 + spare), scale * held**2, before**2 * spare / c**2),
     }
     return settle(
         claim_of(eq_8), steps, "an implication; Lemma 2 as printed is refuted, in the mean it needs its repair"
@@ -252,7 +255,7 @@ def theorem_1_step_5(*, scale: int = 1) -> Verdict:
     scale : the multiple of (η_{t−1}²/c²) G²L²U
     """
     chain, printed = HALF * L**2 * before**2 / c**2 * G2 * U, scale * before**2 / c**2 * G2 * L**2 * U
-    steps = {"looser": is_nonnegative(printed - chain), "by 2": is_identity(printed, 2 * chain)}
+    steps = {"looser": exceeds_by(printed, chain, chain), "by 2": is_identity(printed, 2 * chain)}
     return settle(claim_of(theorem_1_step_5), steps, "a ½ is lost on the way, on the safe side")
 
 
@@ -284,8 +287,8 @@ def theorem_1_step_7(*, low: Fraction = Fraction(0)) -> Verdict:
     mean_left, mean_drop = (sum(each) / 2 for each in zip(*paths, strict=True))
     steps = {
         "path by path": all(left <= fall for left, fall in paths),
-        "not against the mean": max(left for left, _ in paths) > mean_drop,
-        "in the mean": mean_left <= mean_drop,
+        "not against the mean": max(left for left, _ in paths) == 2 > mean_drop == 1,
+        "in the mean": mean_left == mean_drop,
     }
     return settle(
         claim_of(theorem_1_step_7),
@@ -304,12 +307,13 @@ def theorem_1_step_8(*, two: int = 2) -> Verdict:
     two : in c/(2L)
     """
     u = sp.Symbol("u", nonnegative=True)
-    allowed = c / (two * L * (1 + u))
+    allowed, least = c / (two * L * (1 + u)), before  # every η_t, and η*
+    factor, quarter = eta / (2 * c) - L * eta**2 / (2 * c**2), eta / (4 * c)
     steps = {
-        "leaves a quarter": is_nonnegative(
-            (eta / (2 * c) - L * eta**2 / (2 * c**2) - eta / (4 * c)).subs(eta, allowed)
+        "leaves a quarter": exceeds_by(
+            factor.subs(eta, allowed), quarter.subs(eta, allowed), u / (8 * L * (1 + u) ** 2)
         ),
-        "η* ≤ η_t": is_nonnegative(((before + lag) - before) / (4 * c) * square),
+        "η* ≤ η_t": exceeds_by(quarter.subs(eta, least + spare), quarter.subs(eta, least), spare / (4 * c)),
     }
     return settle(claim_of(theorem_1_step_8), steps, "up to E on the left", status=Status.HOLDS_WITH_ERRATUM)
 
@@ -345,12 +349,12 @@ def theorem_1_step_10(*, lower: int = 1) -> Verdict:
     ----------
     lower : the sign of f(x̃_T) − f*
     """
-    start, now, later = sp.symbols("start now later", real=True)
-    least = sp.Symbol("least", real=True)
+    start, now, later, least = sp.symbols("start now later least", real=True)
     above = sp.Symbol("above", nonnegative=True)
+    last = least + lower * above
     steps = {
         "t to t + 1": is_identity((start - now) + (now - later), start - later),
-        "f ≥ f*": is_nonnegative(sp.expand((start - least) - (start - (least + lower * above)))),
+        "f ≥ f*": exceeds_by(start - least, start - last, above),
     }
     return settle(claim_of(theorem_1_step_10), steps, "the mean of f(x̃_T) is at least f*")
 
@@ -364,10 +368,8 @@ def theorem_1_step_11(*, first: int = 1) -> Verdict:
     first : the multiple of the telescoped term
     """
     lefts, drops, rests = sp.symbols("lefts drops rests", nonnegative=True)
-    left, fall, rest, spare = sp.symbols("left fall rest spare", nonnegative=True)
-    grown = (first * (drops + fall) + rests + rest) - (lefts + left)
-    steps = {
-        "one more round": is_nonnegative(grown.subs({lefts: drops + rests, left: fall + rest})),
-        "and no more": is_identity(grown.subs({lefts: drops + rests - spare, left: fall + rest}), spare),
-    }
+    left, fall, rest, less = sp.symbols("left fall rest less", nonnegative=True)
+    at = {lefts: drops + rests - spare, left: fall + rest - less}
+    printed = first * (drops + fall) + rests + rest
+    steps = {"one more round, and no more": exceeds_by(printed, (lefts + left).subs(at), spare + less)}
     return settle(claim_of(theorem_1_step_11), steps, "a sum of inequalities")

@@ -3,11 +3,16 @@
 `growth` = 1/γ is 1 + 1/T at γ = 1 − 1/(T+1), so growth^T < e as 1 + u ≤ e^u.
 """
 
+from collections.abc import Sequence
 from fractions import Fraction
 
+import numpy as np
+import numpy.typing as npt
 import sympy as sp
 
-from proofs_check.tools.symbolic import is_identity, is_nonnegative, mean, rises_from_zero, settle
+from proofs_check.compskip.experiments import ROUNDS
+from proofs_check.compskip.notation import exceeds_by, rises_by, second_moment
+from proofs_check.tools.symbolic import is_identity, settle
 from workbench.bounds import compskip as bounds
 from workbench.core.claims import Status, Verdict, claim, claim_of
 from workbench.core.types import Regularity
@@ -18,6 +23,7 @@ T = sp.Symbol("T", positive=True)
 c, L, M, eta, before = sp.symbols("c L M eta eta_before", positive=True)
 sigma2, held, spare = sp.symbols("sigma2 held spare", nonnegative=True)
 u = sp.Symbol("u", nonnegative=True)
+NOISE_TERM = 2 * L * sigma2 / (c * M * sp.sqrt(T))  # of the last display
 
 
 @claim("compskip", "Theorem 1 step 12", assumes=("γ < 1",))
@@ -54,17 +60,17 @@ def theorem_1_step_13(*, decay: Fraction = Fraction(1, 2), loose: int = 1) -> Ve
     loose : the multiple of k/T
     """
     growth = 1 + 1 / T
+    # growth^k − 1 − k/T for the power k: the sum is at most (e^k − 1)T/k
+    given_away = (sp.Integer(0), 1 / T**2, 3 / T**2 + 1 / T**3)
+    averages = {n: sum(decay**-t for t in range(n)) / Fraction(n) for n in range(1, 17)}  # times √T
     steps = {
         "1/γ = 1 + 1/T": is_identity(1 / (1 - 1 / (T + 1)), growth),
-        "ln(1 + u) ≤ u": rises_from_zero(u - sp.log(1 + u), u),
-        "k = 1": is_identity(growth - 1, loose / T),
+        "ln(1 + u) ≤ u": rises_by(u - sp.log(1 + u), u, u / (1 + u)),
+        "another γ: above √T": [n for n, value in averages.items() if value < n] == [2, 3, 4],
+        "closed form": all(value == Fraction(2**n - 1, n) for n, value in averages.items()),
     }
-    for k in (2, 3):
-        # squares and cubes of (1 + 1/T); the sum is at most (e^k − 1)T/k
-        steps[f"k = {k}"] = is_nonnegative(growth**k - 1 - loose * k / T)
-    averages = {n: sum(decay**-t for t in range(n)) / Fraction(n) for n in (4, 16, 64)}  # times √T
-    steps["another γ: above √T"] = all(value > n for n, value in averages.items() if n > 4)
-    steps["closed form"] = all(value == Fraction(2**n - 1, n) for n, value in averages.items())
+    for k, gap in enumerate(given_away, start=1):
+        steps[f"k = {k}"] = exceeds_by(growth**k - 1, loose * k / T, gap)
     return settle(
         claim_of(theorem_1_step_13),
         steps,
@@ -86,20 +92,27 @@ def theorem_1_step_sizes(*, rounds: int = 10, inverse_c: int = 100) -> Verdict:
     rounds : T of the first example
     inverse_c : 1/c
     """
-    n, low = 122_310, Fraction(27, 10)
-    ratio = (1 + Fraction(1, rounds)) ** (rounds - 1)
-    thousand = (1 + Fraction(1, 1000)) ** 999
-    e = sp.Symbol("e", positive=True)
-    many = (2 * e * L / c) ** 2 * (1 + u)
+
+    def last(n: int) -> Fraction:
+        """Return η_{T−1}/η_0."""
+        return (1 + Fraction(1, n)) ** (n - 1)
+
+    ratio, thousand = last(rounds), last(1000)
+    at_c = Fraction(1, inverse_c)
+    allowed = at_c / 2  # c/(2L), L = 1
+    excess_sq = (Fraction(27, 10) / allowed) ** 2 / ROUNDS  # of the last step over what is allowed, at least
+    e, root = sp.symbols("e root", positive=True)  # e, √T
+    many = (2 * e * L / c) ** 2
     steps = {
-        "η_0 is the least": is_nonnegative((1 + 1 / T) - 1),
-        "1/(Tη_0)": is_identity(1 / (T * (1 / sp.sqrt(T))), 1 / sp.sqrt(T)),
+        "η_0 is the least": exceeds_by(1 + 1 / T, sp.Integer(1), 1 / T),
+        "1/(Tη_0)": is_identity(1 / (root**2 * (1 / root)), 1 / root),
         "2.358": round(ratio, 3) == Fraction(2358, 1000),
-        "above 2.7": thousand > low,
-        "rises: ln(1 + u) ≥ u/(1 + u)": rises_from_zero(sp.log(1 + u) - u / (1 + u), u),
-        "rises: and that is more": is_nonnegative(u / (1 + u) - u * (1 - u) / (1 + u)),
-        "too large in the experiment": low**2 / n > Fraction(1, (2 * inverse_c) ** 2),
-        "allowed for T ≥ (2eL/c)²": is_nonnegative((c / (2 * L)) ** 2 - e**2 / many),
+        "above 2.7": round(thousand, 3) == Fraction(2714, 1000),
+        "rises: ln(1 + u) ≥ u/(1 + u)": rises_by(sp.log(1 + u) - u / (1 + u), u, u / (1 + u) ** 2),
+        "rises: and that is more": exceeds_by(u / (1 + u), u * (1 - u) / (1 + u), u**2 / (1 + u)),
+        "too large in the experiment": round(excess_sq, 2) == Fraction(238, 100) and allowed == Fraction(1, 200),
+        "allowed for T ≥ (2eL/c)²": is_identity((c / (2 * L)) ** 2, e**2 / many),
+        "from 295,563 on": sp.ceiling(many.subs({e: sp.E, L: 1, c: sp.Rational(at_c)})) == 295_563,
     }
     return settle(
         claim_of(theorem_1_step_sizes),
@@ -129,7 +142,7 @@ def theorem_1_step_14(*, order: int = 2) -> Verdict:
     second = 2 * L * sigma2 / (c * M) * (1 / T) * ((e**2 - 1) * T / 2) * sp.sqrt(T) / T
     third = 4 * G2 * L**2 * U / c**2 * (1 / T ** sp.Rational(3, 2)) * ((e**3 - 1) * T / 3) * sp.sqrt(T) / T
     last = 4 * G2 * L**2 * U / (c**2 * T)
-    printed = 4 * c * gap / sp.sqrt(T) + 2 * L * sigma2 / (c * M * sp.sqrt(T)) + last
+    printed = 4 * c * gap / sp.sqrt(T) + NOISE_TERM + last
     reg = Regularity(smoothness=1.0, grad_var=1.0)
     values = [
         float(bounds.theorem_1(reg, n, n_workers=1, error_step=1.0, held_sq=(n + 1) ** 2, loss_gap=0.25).value[0])
@@ -137,14 +150,14 @@ def theorem_1_step_14(*, order: int = 2) -> Verdict:
     ]
     steps = {
         "first": is_identity(first, 4 * c * gap / sp.sqrt(T)),
-        "second": is_identity(second, (e**2 - 1) / 2 * 2 * L * sigma2 / (c * M * sp.sqrt(T))),
+        "second": is_identity(second, (e**2 - 1) / 2 * NOISE_TERM),
         "third": is_identity(third, (e**3 - 1) / 3 * last),
-        "third at U ≥ (T + 1)²": is_nonnegative((last / (G2 * L**2) * c**2).subs(U, (T + 1) ** order) - 4 * T),
+        "third at U ≥ (T + 1)²": exceeds_by((last / (G2 * L**2) * c**2).subs(U, (T + 1) ** order), 4 * T, 8 + 4 / T),
         "tends to infinity": sp.limit(printed.subs(U, (T + 1) ** order), T, sp.oo) == sp.oo,
         # η_{T−1} ≥ η_0 = 1/√T, c = 1/2, |H_T| ≥ (T + 1)/4
-        "no better U": is_nonnegative((2 / root) * (root**2 + 1) / 4 - root / 2),
+        "no better U": exceeds_by((2 / root) * (root**2 + 1) / 4, root / 2, 1 / (2 * root)),
         # 1/10 + 2/10 + 4 · 101²/100 and 1/100 + 2/100 + 4 · 10001²/10⁴
-        "the bound's values": values == [_near(0.3 + 408.04, values[0]), _near(0.03 + 40008.0004, values[1])],
+        "the bound's values": _agree(values, [0.3 + 408.04, 0.03 + 40008.0004]),
     }
     return settle(
         claim_of(theorem_1_step_14),
@@ -165,12 +178,11 @@ def remark_higher_term(*, workers: int = 2) -> Verdict:
     ----------
     workers : M, against 1
     """
-    noise = 2 * L * sigma2 / (c * M * sp.sqrt(T))
     at = {c: 1, L: 1, sigma2: 1, T: 100}
     steps = {
-        "one": noise.subs({**at, M: 1}) == sp.Rational(1, 5),
-        "two": noise.subs({**at, M: workers}) == sp.Rational(1, 10),
-        "of order 1/√T": is_identity(noise.subs(T, 4 * T), noise / 2),
+        "one": NOISE_TERM.subs({**at, M: 1}) == sp.Rational(1, 5),
+        "two": NOISE_TERM.subs({**at, M: workers}) == sp.Rational(1, 10),
+        "of order 1/√T": is_identity(NOISE_TERM.subs(T, 4 * T), NOISE_TERM / 2),
     }
     return settle(
         claim_of(remark_higher_term),
@@ -202,9 +214,9 @@ def theorem_1_corrected(*, half: int = 2) -> Verdict:
     steps = {
         "Young": is_identity(-a * b, -(b**2) / 2 + (b - a) ** 2 / 2 - a**2 / 2),
         "one round": is_identity(chain, -weight * square + noise + L**2 / (2 * c**3) * eta * before**2 * held),
-        "w ≥ 0": is_nonnegative(weight.subs(eta, allowed)),
+        "w ≥ 0": exceeds_by(weight.subs(eta, allowed), sp.Integer(0), u / (2 * L * (1 + u) ** 2)),
         # Σ w a ≥ least Σ w, one round at a time: a = least + spare
-        "least": is_nonnegative((least * total + rest + w * (least + spare)) - least * (total + w)),
+        "least": exceeds_by(least * total + rest + w * (least + spare), least * (total + w), rest + w * spare),
         "the bound's values": _corrected_values(half),
     }
     return settle(
@@ -231,18 +243,18 @@ def theorem_1_recursion(*, sign: int = 1) -> Verdict:
     virtual = x - eta * (server + sign * errors / M)
     next_virtual = (x - eta * reply) - eta * (next_server + sign * next_errors / M)
     square = sp.Symbol("square", nonnegative=True)
-    grad, z = sp.symbols("grad z", real=True)
+    grad = sp.Symbol("grad", real=True)
     noise = L * eta**2 * sigma2 / (2 * M)
     chain = eta * (-square / 2 + L**2 * eta**2 * held / 2) + L * eta**2 / 2 * square + noise
-    weight = eta / 2 * (1 - L * eta)
+    weight, allowed = eta / 2 * (1 - L * eta), 1 / (2 * L * (1 + u))  # every η ≤ 1/(2L)
     gap, average, total = sp.symbols("gap average total", nonnegative=True)  # average of E‖∇f‖², ΣE‖H‖²
     summed = weight * T * average - gap - T * noise - eta**3 * L**2 / 2 * total
     printed = 2 / (1 - L * eta) * (gap / (eta * T) + L * eta * sigma2 / (2 * M) + L**2 * eta**2 / (2 * T) * total)
     steps = {
         "exact steps": is_identity(next_virtual, virtual - eta * grads / M),
-        "E‖ḡ‖²": is_identity(mean((grad + z) ** 2, {z: (sp.Integer(0), sigma2 / M)}), grad**2 + sigma2 / M),
+        "E‖ḡ‖²": is_identity(second_moment(grad, sigma2 / M), grad**2 + sigma2 / M),
         "one round": is_identity(chain, -weight * square + noise + eta**3 * L**2 / 2 * held),
-        "w > 0": is_nonnegative(weight.subs(eta, 1 / (2 * L * (1 + u)))),
+        "w > 0": exceeds_by(weight.subs(eta, allowed), sp.Integer(0), (1 + 2 * u) / (8 * L * (1 + u) ** 2)),
         "solved for the average": is_identity(sp.solve(summed, average)[0], printed),
         "the bound's values": _recursion_values(),
     }
@@ -263,17 +275,19 @@ def theorem_1_repaired(*, four: int = 4) -> Verdict:
     """
     gap, q, G = sp.symbols("gap Q G", nonnegative=True)
     r, s, low = sp.symbols("r s low", positive=True)
-    scaled = 1 / (2 * (1 + u))  # every Lη ≤ 1/2
+    allowed = 1 / (2 * L * (1 + u))  # every η ≤ 1/(2L)
     exact = 2 / (1 - L * eta) * (gap / (eta * T) + L * eta * sigma2 / (2 * M) + L**2 * eta**2 / 2 * q)
     printed = four * gap / (eta * T) + 2 * L * eta * sigma2 / M + 2 * L**2 * eta**2 * q
     at_rate = {eta: 1 / (2 * L * sp.sqrt(T))}
     wanted = G / (1 - r)  # √P at the limit
+    # 4 − 2/(1 − Lη) times the bracket, which is printed/4
+    given_away = (printed * u / (1 + 2 * u)).subs(eta, allowed)
     steps = {
-        "2/(1 − Lη) ≤ 4": is_nonnegative((printed - exact).subs(eta, scaled / L)),
+        "2/(1 − Lη) ≤ 4": exceeds_by(printed.subs(eta, allowed), exact.subs(eta, allowed), given_away),
         "rate": is_identity(printed.subs(at_rate), (8 * L * gap + sigma2 / M) / sp.sqrt(T) + q / (2 * T)),
         "√a is kept": is_identity(r * (G * r / (1 - r) + G), G * r / (1 - r)),
         "√b is kept": is_identity(s * (s / (1 - s) * wanted + wanted), s / (1 - s) * wanted),
-        "(√b + Σ√a/M)² ≤ Q": is_nonnegative((low + spare) ** 2 - low**2),
+        "(√b + Σ√a/M)² ≤ Q": exceeds_by((low + spare) ** 2, low**2, 2 * low * spare + spare**2),
         "the bound's values": _repaired_values(four),
     }
     return settle(
@@ -281,30 +295,30 @@ def theorem_1_repaired(*, four: int = 4) -> Verdict:
     )
 
 
-def _near(wanted: float, value: float) -> float:
-    """Return `value` if it is `wanted` but for rounding, else `wanted`."""
-    return value if abs(value - wanted) < 1e-12 * abs(wanted) else wanted
+def _agree(values: npt.ArrayLike, wanted: Sequence[Fraction | float]) -> bool:
+    """Whether they are the same but for rounding."""
+    return bool(np.allclose(values, [float(each) for each in wanted], rtol=1e-12, atol=0))
 
 
 def _corrected_values(half: int) -> bool:
-    """Compare with rationals at T = 1, 2, 3: L = 1, σ² = 2, ω² = 3, M = 2, D = 4, c = γ = 1/2, η_0 = 1/32.
+    """Compare with rationals at T = 1, 2, 3: L = 1, σ² = 2, ω² = 3, M = 2, D = 4, c = 1/4, γ = 1/2, η_0 = 1/32.
 
-    √(ω² + σ²/M) + c√D = 2 + 1, so E‖H_t‖² ≤ (3 (1 − 2^(−t)) 2)².
+    √(ω² + σ²/M) + c√D = 2 + 1/2, so E‖H_t‖² ≤ (5/2 (1 − 2^(−t)) 2)².
     """
-    one_half = Fraction(1, 2)
+    at_c = Fraction(1, 4)
     reg = Regularity(smoothness=1.0, grad_bound_sq=3.0, grad_var=2.0)
     value = bounds.theorem_1_corrected(
-        reg, [1, 2, 3], n_workers=2, dim=4, error_step=0.5, error_decay=0.5, first_step=1 / 32, loss_gap=1.0
+        reg, [1, 2, 3], n_workers=2, dim=4, error_step=0.25, error_decay=0.5, first_step=1 / 32, loss_gap=1.0
     ).value
     weights = numerator = Fraction(0)
     wanted = []
     for t in range(3):
         step, previous = Fraction(2**t, 32), Fraction(2**t, 64)
-        weights += step / (half * one_half) * (1 - step / one_half)
-        numerator += Fraction(2, 2 * 2) / one_half**2 * step**2
-        numerator += step * previous**2 * (6 * (1 - one_half**t)) ** 2 / (2 * one_half**3)
-        wanted.append(float((1 + numerator) / weights))
-    return all(_near(each, float(got)) == float(got) for each, got in zip(wanted, value, strict=True))
+        weights += step / (half * at_c) * (1 - step / at_c)
+        numerator += Fraction(2, 2 * 2) / at_c**2 * step**2
+        numerator += step * previous**2 * (5 * (1 - Fraction(1, 2**t))) ** 2 / (2 * at_c**3)
+        wanted.append((1 + numerator) / weights)
+    return _agree(value, wanted)
 
 
 def _recursion_values() -> bool:
@@ -322,7 +336,7 @@ def _recursion_values() -> bool:
         factor * (3 / (step * n) + noise + step**2 * total / (2 * n))
         for n, total in ((1, Fraction(0)), (2, Fraction(25)))
     ]
-    return all(_near(float(each), float(got)) == float(got) for each, got in zip(wanted, value, strict=True))
+    return _agree(value, wanted)
 
 
 def _repaired_values(four: int) -> bool:
@@ -331,5 +345,4 @@ def _repaired_values(four: int) -> bool:
     value = bounds.theorem_1_repaired(
         reg, [1, 8], contraction=[0.75, 0.75], server_contraction=0.75, step_size=0.25, loss_gap=3.0
     ).value
-    wanted = [four * 3 / (0.25 * n) + 2 * 0.25 * 16 / 2 + 2 * 0.0625 * 15**2 for n in (1, 8)]
-    return all(_near(each, float(got)) == float(got) for each, got in zip(wanted, value, strict=True))
+    return _agree(value, [four * 3 / (0.25 * n) + 2 * 0.25 * 16 / 2 + 2 * 0.0625 * 15**2 for n in (1, 8)])

@@ -79,6 +79,8 @@ def _short(tag: str) -> str:
 
 def response_times(study: Study) -> str:
     """Share of responses later than t, one faint line a worker; and who missed the deadline, round by round."""
+    from figures.style import plain_ticks
+
     times = study.log.response_s  # (rounds, W)
     deadline = study.profile.deadline_s or 0.0
 
@@ -91,7 +93,7 @@ def response_times(study: Study) -> str:
         left.axvline(deadline, color=WARM, ls="--", lw=1, label=f"deadline {deadline:.4g} s")
         left.set(xscale="log", yscale="log", xlabel="response time t (s)", ylabel="share later than t")
         left.set_ylim(0.5 / pooled.size, 1.1)
-        _plain_ticks(left.xaxis)
+        plain_ticks(left.xaxis)
         left.legend(loc="lower left")
         order = np.argsort(study.profile.straggle_prob)
         right.imshow(straggled(study)[:, order], aspect="auto", cmap=_two_tone(), interpolation="nearest")
@@ -107,19 +109,6 @@ def _later(count: int) -> FloatArray:
     return np.asarray(1 - np.arange(1, count + 1) / count)
 
 
-def _plain_ticks(axis: Any) -> None:
-    """Label a short logarithmic axis with plain numbers at 1, 2 and 5, a long one at the powers of ten."""
-    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
-
-    low, high = sorted(axis.get_view_interval())
-    decades = np.log10(high / low)
-    axis.set_major_locator(
-        LogLocator(subs=(1, 1.5, 2, 3, 5, 7) if decades < 0.7 else (1, 2, 5) if decades < 2 else (1,))
-    )
-    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    axis.set_minor_formatter(NullFormatter())
-
-
 def _two_tone() -> Any:
     from matplotlib.colors import ListedColormap
 
@@ -128,6 +117,8 @@ def _two_tone() -> Any:
 
 def deadline(study: Study) -> str:
     """Predicted time to a given error against the deadline, and each worker's probability at the best one."""
+    from figures.style import plain_ticks
+
     profile, evidence = study.profile, study.profile.evidence
 
     def draw(figure: "Figure") -> None:
@@ -142,8 +133,8 @@ def deadline(study: Study) -> str:
             left.annotate(f"{curve.best_s:.4g} s", (curve.best_s, least), **above)
             left.set(xscale="log", yscale="log")
             left.set_ylim(least / 1.3, min(curve.time_to_error[finite].max(), 30 * least) * 1.2)
-            _plain_ticks(left.xaxis)
-            _plain_ticks(left.yaxis)
+            plain_ticks(left.xaxis)
+            plain_ticks(left.yaxis)
         left.set(xlabel="deadline (s)", ylabel="deadline × (1 + 1/U)  (s)")
         order = np.argsort(profile.straggle_prob)
         place = np.arange(order.size)
@@ -255,6 +246,7 @@ def theorem(check: Outcome, name: str, bounds: Mapping[str, FloatArray] | None =
     ----------
     bounds : the bound's forms by the names in BOUND_LINES, each (K,); without: the check's own, as printed
     """
+    from figures.style import plain_ticks
 
     def draw(figure: "Figure") -> None:
         axes: Axes = figure.subplots()
@@ -269,7 +261,7 @@ def theorem(check: Outcome, name: str, bounds: Mapping[str, FloatArray] | None =
         if bounds is not None:
             axes.axhline(_known(check), color=MUTED, ls=":", lw=1, label="known without it")
         axes.set(xscale="log", yscale="log", xlabel="rounds", ylabel=check.comparison.bound.quantity)
-        _plain_ticks(axes.xaxis)
+        plain_ticks(axes.xaxis)
         axes.minorticks_off()  # they would be most of the drawing's time
         axes.set_ylim(*_range(band, *forms.values(), *([] if bounds is None else [np.array([_known(check)])])))
         if bounds is None:
