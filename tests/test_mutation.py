@@ -133,6 +133,21 @@ def test_a_helper_is_judged_by_the_checks_that_reach_it_and_a_constant_by_those_
     assert run.judges(run.ROOT, FASTEST_K, bound, run.Baseline(results)) == ["tests"]
 
 
+def test_constants_assigned_together_are_judged_by_the_checks_that_name_one_of_them() -> None:
+    here = "proofs_check/compskip/experiments.py"
+    paper = next(each for each in run.papers() if each.name == "compskip")
+    owner = next(each.function for each in mutants.of_file(run.ROOT, here) if "WORKERS" in each.function)
+    assert "," in owner
+    results = {f"{here}::{name}": {"reached": [f"{here}::{name}"], "seconds": 1.0} for name in ("stranger",)}
+    users = {name for name, is_function, uses in run._named(run.ROOT, here) if is_function and "WORKERS" in uses}
+    results |= {f"{here}::{name}": {"reached": [f"{here}::{name}"], "seconds": 1.0} for name in users}
+    mutant = Mutant(here, owner, "", 1, 0, 1, "", "", "")
+    named = {name.partition("::")[2] for name in run.judges(run.ROOT, paper, mutant, run.Baseline(results))}
+    assert users
+    assert users <= named
+    assert "stranger" not in named
+
+
 def test_what_takes_too_long_or_breaks_down_is_a_result() -> None:
     tasks: list[tuple[str, Callable[[], judge.Result]]] = [
         ("slow", lambda: {"slept": time.sleep(60)}),

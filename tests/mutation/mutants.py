@@ -11,6 +11,7 @@ A step that asks for less goes through wherever the original does, by logic, how
 import ast
 import hashlib
 import random
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import cycle
@@ -213,6 +214,11 @@ def name_of(statement: ast.stmt) -> str:
         case ast.Assign(targets=[target]) | ast.AnnAssign(target=target):
             return ast.unparse(target)
     return ""
+
+
+def names_in(owner: str) -> list[str]:
+    """Return the names that an owner stands for: one, or those of a tuple that are assigned together."""
+    return re.findall(r"\w+", owner)
 
 
 def _formulas(node: ast.AST) -> Iterator[ast.AST]:

@@ -122,7 +122,7 @@ def _users(root: Path, paper: Paper, mutant: Mutant) -> set[str]:
     if (mutant.file, mutant.function, True) in [each[:3] for each in found]:
         return {f"{mutant.file}::{mutant.function}"}
     names: set[str] = set()
-    grown = {mutant.function}
+    grown = set(mutants.names_in(mutant.function))
     while grown != names:
         names = grown
         grown = names | {name for _, name, is_function, uses in found if not is_function and uses & names}
@@ -135,7 +135,8 @@ def _named(root: Path, file: str) -> list[tuple[str, bool, set[str]]]:
     for statement in ast.parse((root / file).read_bytes()).body:
         uses = {each.id for each in ast.walk(statement) if isinstance(each, ast.Name)}
         uses |= {each.attr for each in ast.walk(statement) if isinstance(each, ast.Attribute)}
-        found.append((mutants.name_of(statement), isinstance(statement, ast.FunctionDef | ast.ClassDef), uses))
+        is_function = isinstance(statement, ast.FunctionDef | ast.ClassDef)
+        found += [(name, is_function, uses) for name in mutants.names_in(mutants.name_of(statement))]
     return found
 
 
