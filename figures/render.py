@@ -17,6 +17,7 @@ import scipy
 from figures.catalogue import Entry, Scale, engine_sources
 from figures.quantities import Data, arrays, from_netcdf, to_csv, to_netcdf
 from figures.style import house_style
+from proofs_check.ledger import sentences
 from workbench import __version__
 from workbench.core.atomic import write_atomically
 from workbench.core.errors import InputError
@@ -29,6 +30,24 @@ if TYPE_CHECKING:
     MakeWork = Callable[[], Work] | None
 
 PRINTED_DPI = 300
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A sentence of the paper about a figure, what the ledger says of it, and what the numbers say."""
+
+    key: str
+    statement: str
+    reason: str
+    expected: str
+    outcome: str
+    explanation: str
+    evidence: Mapping[str, float]
+
+    @property
+    def as_expected(self) -> bool:
+        """Whether the numbers say what the ledger says."""
+        return self.outcome == self.expected
 
 
 @dataclass(frozen=True)
@@ -47,6 +66,36 @@ class Rendered:
         """Draw the numbers."""
         with house_style():
             return self.entry.draw(arrays(self.data))
+
+    @property
+    def scale(self) -> Scale:
+        """At which scale the numbers were computed."""
+        scale: Scale = self.notes["made_by"]["scale"]
+        return scale
+
+    @property
+    def is_current(self) -> bool:
+        """Whether this very code and these libraries would compute the same numbers."""
+        return bool(self.notes["made_by"] == _made_by(self.entry, self.scale, self.notes["made_by"]["seed"]))
+
+    def judged(self) -> list[Judged]:
+        """Return the ledger's sentences about the figure, in its order, with what the numbers say of them."""
+        findings = self.notes["findings"]
+        return [
+            Judged(key, row.statement, row.reason, row.outcome, **findings[name])
+            for key, row in sentences().items()
+            if row.figure == self.entry.key and (name := key.partition("/")[2]) in findings
+        ]
+
+
+def stored(entry: Entry, out: Path) -> Rendered | None:
+    """Return a figure whose numbers are in `out`, the paper's scale before the quick one; None without any."""
+    for scale in ("paper", "quick"):
+        path = out / scale / f"{_stem(entry)}.nc"
+        if path.exists():
+            data, attributes = from_netcdf(path)
+            return Rendered(entry, data, json.loads(attributes["notes"]), new=False)
+    return None
 
 
 def numbers(

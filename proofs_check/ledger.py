@@ -69,7 +69,7 @@ class _Ledger(Struct, forbid_unknown_fields=True):
 
 
 class _Figures(Struct, forbid_unknown_fields=True):
-    sentence: list[Sentence]
+    sentence: list[Sentence] = []
 
 
 T = TypeVar("T", Row, Sentence)

@@ -237,7 +237,7 @@ def test_the_command_fails_where_the_ledger_is_wrong(
 ) -> None:
     """At the paper's scale; a smaller one need not show what the ledger says."""
     wrong = replace(sentences()["hetero_gc/fig1_near_optimal"], outcome="inconclusive")
-    monkeypatch.setattr("proofs_check.ledger.sentences", lambda: {wrong.key: wrong})
+    monkeypatch.setattr("figures.render.sentences", lambda: {wrong.key: wrong})
     monkeypatch.setitem(fig1.SCALES, "paper", SMALL)
     runner = CliRunner()
     assert runner.invoke(command_line.command, [small.key, "--out", str(tmp_path)]).exit_code == 0

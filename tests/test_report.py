@@ -1,16 +1,19 @@
 """The report: a small study end to end, and its page; the page of the papers, from verdicts and a few runs."""
 
 import re
-from collections.abc import Iterator
+import shutil
 from dataclasses import replace
 from html.parser import HTMLParser
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from figures.hetero_gc.fig1 import fig1_data
-from figures.quantities import arrays
+from figures import render
+from figures.catalogue import available
+from figures.hetero_gc import fig1
+from figures.quantities import to_netcdf
 from proofs_check import settle
 from proofs_check.experiments import experiment as of_experiments
 from proofs_check.experiments.experiment import experiments
@@ -18,7 +21,6 @@ from proofs_check.ledger import Row, ledger
 from proofs_check.settle import Checked
 from workbench.core.claims import Claim, Grade, Status, Verdict
 from workbench.report import charts, page, papers
-from workbench.report import study as study_module
 from workbench.report.mathtext import readable
 from workbench.report.papers import Papers
 from workbench.report.study import Study, StudyConfig, Training, run_study
@@ -35,18 +37,6 @@ CONFIG = StudyConfig(
 )
 COUNTS = {status: 1001 + i for i, status in enumerate(Status)}
 VOID = {"meta", "link", "br", "hr", "img", "input", "path", "use", "rect"}
-
-
-def small_figure() -> dict[str, Any]:
-    return arrays(fig1_data(seed=1, n_profiles=2, bits_per_worker=(4, 8)))
-
-
-@pytest.fixture(scope="module", autouse=True)
-def small_paper_figure() -> Iterator[None]:
-    """The paper's figure has its own tests, and takes its time."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(study_module, "_figure_job", lambda: small_figure)
-        yield
 
 
 @pytest.fixture(scope="module")
@@ -194,14 +184,27 @@ def as_in_the_ledger(row: Row) -> Checked:
 
 
 @pytest.fixture(scope="module")
-def settled() -> Papers:
-    """Every claim as in the ledger, and a few experiments with few runs."""
+def figures(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with one figure, small and quick."""
+    folder = tmp_path_factory.mktemp("figures")
+    (folder / "quick").mkdir()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(fig1.SCALES, "quick", {"n_profiles": 2, "n_workers": (4,), "bits_per_worker": (4, 8)})
+        render.numbers(available()["hetero_gc/fig1"], folder / "quick", "quick", seed=1)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def settled(figures: Path) -> Papers:
+    """Every claim as in the ledger, a few experiments with few runs, one figure."""
     few = {key: replace(experiments()[key], n_runs=20) for key in RUN}
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(of_experiments, "experiments", lambda: few)
         others = settle.run_other_forms(ROWS, 1)
         outcomes = settle.run_experiments(RUN, 1)
-    return Papers(tuple(map(as_in_the_ledger, ROWS.values())), tuple(outcomes), others)
+    found = render.stored(available()["hetero_gc/fig1"], figures)
+    assert found is not None
+    return Papers(tuple(map(as_in_the_ledger, ROWS.values())), tuple(outcomes), others, (found,), ("hetero_gc/fig2",))
 
 
 @pytest.fixture(scope="module")
@@ -232,6 +235,36 @@ def test_every_claim_is_on_the_page_once_with_its_verdict(papers_html: str) -> N
             assert f'<span class="verdict {ROWS[row.repair_check].status}">' in inside
         assert "held squared" in inside
         assert "3 steps" in inside
+
+
+def test_a_figure_is_shown_with_what_the_paper_says_of_it(papers_html: str, settled: Papers) -> None:
+    """Each sentence with its outcome; figures whose numbers are not at hand are named with what computes them."""
+    (shown,) = re.findall(r'<figure class="paper-figure" id="hetero_gc/fig1">.*?</figure>', papers_html, re.DOTALL)
+    assert "<svg" in shown
+    assert "at the quick scale" in shown
+    sentences = settled.figures[0].judged()
+    assert len(sentences) == 4
+    for each in sentences:
+        assert str(readable(each.statement)) in shown
+        assert f"{each.outcome.capitalize()}" in shown
+    assert "<code>workbench figures hetero_gc/fig2</code>" in papers_html
+
+
+def test_figures_of_the_papers_scale_come_first(figures: Path, tmp_path: Path) -> None:
+    entry = available()["hetero_gc/fig1"]
+    assert render.stored(entry, tmp_path) is None
+    shutil.copytree(figures, tmp_path, dirs_exist_ok=True)
+    quick = render.stored(entry, tmp_path)
+    assert quick is not None
+    assert quick.scale == "quick"
+    assert quick.is_current
+    (tmp_path / "paper").mkdir()
+    notes = quick.notes | {"made_by": quick.notes["made_by"] | {"scale": "paper", "sources": "other"}}
+    (tmp_path / "paper" / "hetero_gc_fig1.nc").write_bytes(to_netcdf(quick.data, {"figure": entry.key, "notes": notes}))
+    found = render.stored(entry, tmp_path)
+    assert found is not None
+    assert found.scale == "paper"
+    assert not found.is_current
 
 
 def test_every_claim_has_a_tile_with_the_mark_of_its_status(papers_html: str) -> None:

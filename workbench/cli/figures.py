@@ -4,8 +4,9 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import click
 import msgspec
@@ -14,7 +15,7 @@ from workbench.cli.options import JOBS, SEED
 from workbench.core.errors import InputError
 
 if TYPE_CHECKING:
-    from figures.render import Rendered
+    from figures.render import Judged
 
 Scale = Literal["quick", "paper"]
 SCALE = click.Choice(["quick", "paper"])
@@ -66,13 +67,13 @@ def command(
             start = time.perf_counter()
             rendered = render(entry, folder, scale, seed=seed, work=lambda: work_in(folder, jobs, done))
             seconds = time.perf_counter() - start
-            claims = _claims(rendered)
-            surprises += sum(each["outcome"] != each["ledger"] for each in claims)
+            judged = rendered.judged()
+            surprises += sum(not each.as_expected for each in judged)
             files = [str(path) for path in files_of(entry, folder)]
             made = {"files": files, "computed": rendered.new, "seconds": seconds}
-            told[entry.key] = {"title": entry.title, **made, "claims": claims}
+            told[entry.key] = {"title": entry.title, **made, "claims": [asdict(each) for each in judged]}
             if not as_json:
-                _show(entry.key, entry.title, folder, seconds, rendered.new, claims)
+                _show(entry.key, entry.title, folder, seconds, rendered.new, judged)
     if as_json:
         click.echo(msgspec.json.encode(told))
     if surprises and scale == "paper":
@@ -80,24 +81,12 @@ def command(
         sys.exit(1)
 
 
-def _claims(rendered: "Rendered") -> list[dict[str, Any]]:
-    """Put each of the ledger's sentences about the figure beside what the numbers say."""
-    from proofs_check.ledger import sentences
-
-    findings, paper = rendered.notes["findings"], rendered.entry.paper
-    return [
-        {"key": key, "statement": each.statement, "ledger": each.outcome, "reason": each.reason, **findings[name]}
-        for key, each in sentences().items()
-        if each.figure == rendered.entry.key and (name := key.removeprefix(f"{paper}/")) in findings
-    ]
-
-
-def _show(key: str, title: str, folder: Path, seconds: float, new: bool, claims: list[dict[str, Any]]) -> None:
+def _show(key: str, title: str, folder: Path, seconds: float, new: bool, judged: "list[Judged]") -> None:
     click.echo(f"{key}: {title}")
     click.echo(f"  {'computed and drawn' if new else 'drawn'} in {seconds:.1f} s: {folder / key.replace('/', '_')}.*")
-    for each in claims:
-        differs = "" if each["outcome"] == each["ledger"] else f" (ledger: {each['ledger']})"
-        click.echo(f"  {each['outcome']}{differs}: {each['statement']}\n    {each['explanation']}")
+    for each in judged:
+        differs = "" if each.as_expected else f" (ledger: {each.expected})"
+        click.echo(f"  {each.outcome}{differs}: {each.statement}\n    {each.explanation}")
 
 
 @contextmanager

@@ -26,6 +26,7 @@ from workbench.core.types import VarianceConstant
 )
 @click.option("--allow-idle", is_flag=True, help="Let workers get 0 bits and no part.")
 @click.option("--seed", type=SEED, default=0, show_default=True, help="Of everything random.")
+@click.option("--figures", default="build/figures", show_default=True, metavar="DIR", help="Where `figures` put them.")
 @click.option("--jobs", type=JOBS, default=2, show_default=True, help="Processes; the result does not depend on it.")
 def command(
     trace: str | None,
@@ -37,10 +38,12 @@ def command(
     variance_constant: VarianceConstant,
     allow_idle: bool,
     seed: int,
+    figures: str,
     jobs: int,
 ) -> None:
     """Profile the log TRACE, design, compare, train, judge, and write DIR/report.html, its pictures, and the
-    profile.json and code.json behind it; and DIR/papers.html, what became of every claim of the papers.
+    profile.json and code.json behind it; and DIR/papers.html, what became of every claim of the papers, with
+    their figures as far as `workbench figures` has computed them.
 
     Without TRACE, the log that travels with the package is used.
     """
@@ -69,7 +72,7 @@ def command(
     study = run_study(log, config, n_jobs=jobs, progress=progress)
     write_atomically(folder / "profile.json", profile_to_json(study.profile))
     write_atomically(folder / "code.json", code_to_json(study.design))
-    claims = papers.run_papers(n_jobs=jobs, progress=progress)
+    claims = papers.run_papers(figures=Path(figures), n_jobs=jobs, progress=progress)
     progress("drawing")
     pictures = page.draw(study)
     for name, svg in pictures.items():

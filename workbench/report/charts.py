@@ -12,13 +12,15 @@ from proofs_check.experiments.experiment import Outcome
 from workbench.core.types import FloatArray
 from workbench.engine.compare import mean_band, typical
 from workbench.moments.design_comparison import DesignComparison
-from workbench.report.study import PAPER_FIGURE, Experiment, Study, straggled
+from workbench.report.study import Experiment, Study, straggled
 from workbench.schemes.wait_for_all import WaitForAll
 from workbench.verdicts import Band
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+    from figures.render import Rendered
 
 ACCENT, MUTED, WARM = "#0072B2", "#7F7F7F", "#D55E00"
 BOUND_LINES: dict[str, dict[str, Any]] = {  # form of a bound -> line
@@ -293,11 +295,9 @@ def _known(check: Outcome) -> float:
     return found.start if found.known is None else found.known
 
 
-def paper_figure(study: Study) -> str:
-    """Draw the paper's figure from its numbers."""
-    from figures.catalogue import available
+def paper_figure(rendered: "Rendered") -> str:
+    """Draw a paper's figure from its numbers."""
     from figures.style import house_style
 
-    entry = available()[PAPER_FIGURE]
     with house_style():
-        return svg_of(entry.draw(study.paper_figure), PAPER_FIGURE.replace("/", "-"), entry.title)
+        return svg_of(rendered.draw(), rendered.entry.key.replace("/", "-"), rendered.entry.title)

@@ -26,7 +26,6 @@ def draw(study: Study) -> dict[str, str]:
         "deadline": charts.deadline(study),
         "allocation": charts.allocation(study),
         "errors": charts.errors(study.design),
-        "paper_figure": charts.paper_figure(study),
     }
     svg |= {each.training.problem: charts.curves(each) for each in study.experiments}
     return svg | {_name(check): charts.theorem(check, _name(check)) for check in study.checks}
@@ -74,7 +73,6 @@ def render(study: Study, pictures: dict[str, str], claims: Mapping[Status, int])
             claims=claims,
             papers_file=papers.FILE,
             charts=pictures,
-            fig1=study.paper_figure,
             config_json=msgspec.json.format(msgspec.json.encode(study.config), indent=2).decode(),
             trace="" if study.log.sha256 == embedded_log().sha256 else study.log.source,
             where=" ".join(f"--where {key}={value}" for key, value in study.log.group.items()),

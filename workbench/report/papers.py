@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from importlib.resources import files
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -19,6 +20,9 @@ from workbench.engine.parallel import run_jobs
 from workbench.report import charts
 from workbench.report.study import Progress
 from workbench.report.templates import environment
+
+if TYPE_CHECKING:
+    from figures.render import Rendered
 
 FILE = "papers.html"
 TITLES = {  # a paper without a title goes by its key
@@ -56,6 +60,13 @@ PATTERNS = {  # a claim is in the group of the first that its name matches
     r"Number|Table": "Numbers and tables",
     r"": "Said in the text",
 }
+FIGURES = {"fig": "Figure", "table": "Table"}
+OUTCOMES = {  # of the papers' sentences about their figures: the tile's class and mark
+    "reproduced": ("proved", "✓"),
+    "not reproduced": ("refuted", "✗"),
+    "depends on what the paper leaves open": ("underdetermined", "?"),
+    "inconclusive": ("all", "~"),
+}
 CURVE = 3  # checkpoints that make one
 
 
@@ -65,11 +76,15 @@ class Papers:
 
     outcomes : of the experiments that hold bounds against simulation
     other_forms : by experiment's key, the same runs against the other form of the claim, printed or corrected
+    figures : those of the papers whose numbers are at hand
+    absent : keys of the others
     """
 
     checked: tuple[Checked, ...]
     outcomes: tuple[Outcome, ...] = ()
     other_forms: Mapping[str, Outcome] = field(default_factory=dict)
+    figures: "tuple[Rendered, ...]" = ()
+    absent: tuple[str, ...] = ()
 
     @cached_property
     def by_key(self) -> dict[str, Checked]:
@@ -87,8 +102,15 @@ def _counts(checked: Iterable[Checked]) -> dict[Status, int]:
     return {status: found[status] for status in MEANING}
 
 
-def run_papers(*, n_jobs: int, progress: Progress) -> Papers:
-    """Run every check and every experiment; the result depends on nothing else."""
+def run_papers(*, figures: Path, n_jobs: int, progress: Progress) -> Papers:
+    """Run every check and every experiment, and read the figures' numbers; the result depends on nothing else.
+
+    Parameters
+    ----------
+    figures : folder in which `workbench figures` has put them
+    """
+    from figures.catalogue import available
+    from figures.render import stored
     from proofs_check.experiments.experiment import experiments
     from proofs_check.ledger import ledger
     from proofs_check.settle import run_checks, run_experiments, run_other_forms
@@ -99,16 +121,23 @@ def run_papers(*, n_jobs: int, progress: Progress) -> Papers:
     keys = list(experiments())
     progress(f"holding bounds against simulation in {len(keys)} experiments")
     outcomes = run_experiments(keys, n_jobs)
-    return Papers(tuple(checked), tuple(outcomes), run_other_forms(rows, n_jobs))
+    other_forms = run_other_forms(rows, n_jobs)
+    found = {key: stored(entry, figures) for key, entry in available().items()}
+    there = tuple(each for each in found.values() if each is not None)
+    return Papers(
+        tuple(checked), tuple(outcomes), other_forms, there, tuple(key for key, each in found.items() if each is None)
+    )
 
 
 def draw(papers: Papers, n_jobs: int) -> dict[str, str]:
-    """Draw the experiments that have curves: SVG by the experiment's key."""
+    """Draw the experiments that have curves, and the papers' figures: SVG by their keys."""
     curved = {each.experiment.key: each for each in papers.outcomes if np.count_nonzero(each.band.mean > 0) >= CURVE}
     jobs: list[Callable[[], str]] = [
         partial(charts.theorem, each, key.replace("/", "-"), _forms(each, papers)) for key, each in curved.items()
     ]
-    return dict(zip(curved, run_jobs(jobs, n_jobs), strict=True))
+    jobs += [partial(charts.paper_figure, each) for each in papers.figures]
+    keys = [*curved, *(each.entry.key for each in papers.figures)]
+    return dict(zip(keys, run_jobs(jobs, n_jobs), strict=True))
 
 
 def render(papers: Papers, pictures: Mapping[str, str]) -> str:
@@ -128,6 +157,7 @@ def render(papers: Papers, pictures: Mapping[str, str]) -> str:
             short=GROUPS,
             grades={GRADES[grade]: sum(each.verdict.grade is grade for each in papers.checked) for grade in GRADES},
             meaning=MEANING,
+            outcomes=OUTCOMES,
             surprises=[each.row.key for each in papers.checked if not each.agrees]
             + [each.experiment.key for each in papers.outcomes if not each.as_expected],
             style="".join(folder.joinpath(name).read_text("utf-8") for name in ("page.css", "papers.css")),
@@ -144,7 +174,23 @@ def _paper(key: str, papers: Papers, pictures: Mapping[str, str]) -> dict[str, A
         "title": TITLES.get(key, key),
         "n_claims": len(rows),
         "counts": {status: count for status, count in _counts(own).items() if count},
+        "figures": [_figure(each, pictures) for each in papers.figures if each.entry.paper == key],
+        "absent": [each for each in papers.absent if each.startswith(f"{key}/")],
         "groups": {name: group for name in GROUPS if (group := [row for row in rows if row["group"] == name])},
+    }
+
+
+def _figure(rendered: "Rendered", pictures: Mapping[str, str]) -> dict[str, Any]:
+    """One figure: its picture, what it shows in place of the paper's, and the paper's sentences about it."""
+    return {
+        "key": rendered.entry.key,
+        "name": re.sub(r"(\D+)(\d+)", lambda match: f"{FIGURES[match[1]]} {match[2]}", rendered.entry.name),
+        "title": rendered.entry.title,
+        "svg": pictures[rendered.entry.key],
+        "scale": rendered.scale,
+        "is_current": rendered.is_current,
+        "differs": rendered.notes["differs"],
+        "judged": rendered.judged(),
     }
 
 

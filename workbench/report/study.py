@@ -5,7 +5,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from importlib.metadata import version
-from typing import Any
 
 import numpy as np
 
@@ -24,7 +23,6 @@ from workbench.schemes.scheme import Setting
 from workbench.stragglers.log import ResponseLog
 from workbench.stragglers.profile import StragglerProfile, estimate_profile, straggle_prob_from
 
-PAPER_FIGURE = "hetero_gc/fig1"
 PACKAGES = ("numpy", "scipy", "cvxpy", "networkx", "matplotlib", "straggler-workbench")
 
 Progress = Callable[[str], None]
@@ -93,7 +91,6 @@ class Study:
     other_idle: DesignComparison  # the other answer to "may a worker idle"
     experiments: tuple[Experiment, ...]
     checks: tuple[Outcome, ...]
-    paper_figure: dict[str, Any]  # the numbers of PAPER_FIGURE
     versions: dict[str, str]
 
 
@@ -115,10 +112,9 @@ def run_study(log: ResponseLog, config: StudyConfig, *, n_jobs: int, progress: P
     experiments = []
     for training in config.trainings:
         experiments.append(_train(training, profile, config, n_jobs, progress))
-    progress("holding Theorems 2 and 3 against simulation, computing the paper's figure")
-    jobs: list[Callable[[], Any]] = [_figure_job(), *_theorem_jobs(profile, config)]
-    figure, *checks = run_jobs(jobs, n_jobs)
-    return Study(config, log, profile, design, replayed, other, tuple(experiments), tuple(checks), figure, _versions())
+    progress("holding Theorems 2 and 3 against simulation")
+    checks = run_jobs(_theorem_jobs(profile, config), n_jobs)
+    return Study(config, log, profile, design, replayed, other, tuple(experiments), tuple(checks), _versions())
 
 
 def _refit(log: ResponseLog, profile: StragglerProfile) -> Callable[[np.ndarray], FloatArray]:
@@ -170,20 +166,6 @@ def _theorem_jobs(profile: StragglerProfile, config: StudyConfig) -> list[Callab
 
     third = (job(check_theorem_3, rule=rule) for rule in ("constant", "decaying"))
     return [job(check_theorem_2), *third]
-
-
-def _figure_job() -> Callable[[], dict[str, Any]]:
-    """Return what computes the paper's figure."""
-    from figures.catalogue import available
-
-    return partial(_computed, available()[PAPER_FIGURE])
-
-
-def _computed(entry: Any) -> dict[str, Any]:
-    """Compute a figure that needs no simulation."""
-    from figures.quantities import arrays
-
-    return arrays(entry.compute("quick", seed=1, work=None))
 
 
 def _versions() -> dict[str, str]:
