@@ -253,6 +253,27 @@ def test_divergence_is_confined_and_reported():
         assert np.all(np.isfinite(values))
 
 
+def test_what_a_problem_measures_besides_is_in_the_trajectory_and_changes_nothing_else():
+    rng = np.random.default_rng(0)
+    data = {"images": rng.random((60, 12)), "labels": rng.integers(0, 10, 60), "n_samples": 24, "l2": 0.1}
+    plain = softmax_regression.build(N_PARTS, seed=1, **data)
+    measuring = softmax_regression.build(N_PARTS, seed=1, n_held_out=36, **data)
+    options = {"delay": Bernoulli(np.zeros(4)), "deadline_s": None, "checkpoints": [0, 7, 30], "n_runs": 2}
+    without = run(trivial(), problem=plain, **options)
+    beside = run(trivial(), problem=measuring, **options)
+    np.testing.assert_array_equal(curves(beside), curves(without))
+    assert "accuracy" not in without.measures
+    x = measuring.initial()
+    for iteration in range(31):
+        if iteration in beside.iterations:
+            at = beside.iterations.tolist().index(iteration)
+            expected = measuring.measures(x[None])["accuracy"][0]
+            np.testing.assert_array_equal(beside.measures["accuracy"][:, at], expected)
+        x = x - STEP.value * measuring.part_grads(x[None])[0].sum(axis=0)
+    diverging = run(trivial(), problem=measuring, **(options | {"step_size": ConstantStep(1e200)}))
+    assert np.all(np.isposinf(diverging.measures["accuracy"][:, -1]))
+
+
 def test_full_gradient_at_one_over_smoothness_descends_every_step():
     trajectory = run(None, step_size=ConstantStep(1 / PROBLEM.regularity.smoothness), checkpoints=range(31))
     gap = trajectory.loss - PROBLEM.regularity.optimal_loss

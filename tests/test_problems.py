@@ -12,6 +12,7 @@ from scipy import optimize, stats
 
 from workbench.core import catalogue
 from workbench.core.errors import InputError
+from workbench.core.streams import stream
 from workbench.core.types import FloatArray, Problem
 from workbench.datasets import mnist
 from workbench.engine.setup import build_problem
@@ -822,6 +823,66 @@ def test_by_label_sorts_the_parts_and_the_default_mixes_them(module):
     assert on_digits(module, n_pixels=5, n_samples=41).starts.tolist() == [0, 10, 20, 30, 41]
 
 
+IMAGES = {  # problems on images, and whether the mean image is taken away
+    "softmax_regression": (softmax_regression, {"l2": 0.3}, True),
+    "one_hidden_layer": (one_hidden_layer, {"n_hidden": 6}, True),
+    "one_hidden_layer/relu": (one_hidden_layer, {"n_hidden": 6, "activation": "relu", "classes": (7, 3, 5)}, True),
+    "one_vs_rest_logistic": (one_vs_rest_logistic, {"l2": 0.1}, True),
+    "one_vs_rest_logistic/uncentred": (one_vs_rest_logistic, {"l2": 0.1, "centre": False}, False),
+}
+ON_IMAGES = pytest.mark.parametrize(("module", "options", "centred"), IMAGES.values(), ids=IMAGES)
+
+
+def plain_scores(problem: Problem, x: FloatArray, a: FloatArray) -> FloatArray:
+    """Scores of one sample's features (F,) at one iterate (D,)."""
+    if not isinstance(problem, OneHiddenLayer):
+        return np.array([weights @ a for weights in x.reshape(10, -1)])
+    split = problem.n_hidden * len(a)
+    drive = x[:split].reshape(-1, len(a)) @ a
+    outputs = np.tanh(drive) if problem.activation == "tanh" else np.maximum(drive, 0)
+    return x[split:].reshape(problem.n_classes, -1) @ np.append(outputs, 1)
+
+
+@ON_IMAGES
+def test_accuracy_is_the_share_of_samples_held_out_that_are_classified_rightly(module, options, centred):
+    """Against the images themselves: those that come after the parts' in the order in which they are drawn."""
+    images, labels = digits(300, 20)
+    problem = on_digits(
+        module, n_images=300, n_pixels=20, n_samples=40, n_held_out=41, precision="double", by_label=True, **options
+    )
+    classes = list(options.get("classes", range(10)))
+    own = np.flatnonzero(np.isin(labels, classes))
+    order = own[stream(5, f"problem/{problem.name}").permutation(len(own))]
+    mean = images[order[:40]].mean(axis=0) if centred else np.zeros(20)
+    x = problem.initial() + 10 * iterates(problem, 6)
+    expected = [
+        sum(
+            classes[plain_scores(problem, at, np.append(images[i] - mean, 1)).argmax()] == labels[i]
+            for i in order[40:81]
+        )
+        / 41
+        for at in x
+    ]
+    assert len(set(expected)) > 2
+    np.testing.assert_array_equal(problem.measures(x)["accuracy"], expected)
+
+
+@ON_IMAGES
+def test_what_is_held_out_changes_nothing_about_the_training(module, options, centred):
+    without = on_digits(module, n_pixels=9, n_samples=9, **options)
+    beside = on_digits(module, n_pixels=9, n_samples=9, n_held_out=8, **options)
+    assert without.measures(without.initial()[None]) == {}
+    for name in ("features", "labels", "signs", "starts"):
+        if hasattr(without, name):
+            np.testing.assert_array_equal(getattr(beside, name), getattr(without, name))
+    np.testing.assert_array_equal(beside.initial(), without.initial())
+    assert beside.regularity.smoothness == without.regularity.smoothness
+
+
+def test_all_images_that_are_not_held_out_are_trained_with():
+    assert softmax(n_pixels=4, n_held_out=7).part_sizes.sum() == 53
+
+
 def test_classes_are_numbered_in_the_order_given():
     images, labels = digits(30, 4)
     kept, numbered = samples.of_classes(images, labels, (7, 2, 9))
@@ -1001,9 +1062,14 @@ REFUSED = {
     "softmax, ridge": (lambda: softmax(n_pixels=4, l2=-1), "l2 = -1"),
     "softmax, many parts": (lambda: softmax(n_parts=61, n_pixels=4), "61 parts"),
     "softmax, many samples": (lambda: softmax(n_samples=70, n_pixels=4), "70 of them"),
+    "softmax, many held out": (lambda: softmax(n_samples=50, n_held_out=11, n_pixels=4), "50 of .* 11 held out"),
+    "softmax, all held out": (lambda: softmax(n_held_out=60, n_pixels=4), "0 of them"),
+    "softmax, fewer than none": (lambda: softmax(n_held_out=-1, n_pixels=4), "n_held_out = -1"),
     "network, no unit": (lambda: on_digits(one_hidden_layer, n_pixels=4, n_hidden=0), "n_hidden = 0"),
     "network, activation": (lambda: on_digits(one_hidden_layer, n_pixels=4, activation="step"), "tanh or relu"),
     "network, one class": (lambda: on_digits(one_hidden_layer, n_pixels=4, classes=(3,)), "name two or more"),
+    "network, frame": (lambda: on_digits(one_hidden_layer, n_pixels=9, side=2), "9 pixels cannot be framed to 2 x 2"),
+    "network, no square": (lambda: on_digits(one_hidden_layer, n_pixels=8, side=4), "8 pixels cannot be framed"),
     "network, absent class": (lambda: on_digits(one_hidden_layer, n_pixels=4, classes=(3, 11)), "class 11 has no"),
 }
 
@@ -1025,3 +1091,22 @@ def test_labels_that_do_not_match_are_refused(module):
     if module is not one_hidden_layer:  # which keeps the classes it is asked for
         with pytest.raises(InputError, match="to 10"):
             module.build(2, seed=0, images=images, labels=labels + 1)
+
+
+@pytest.mark.parametrize("n_held_out", [0, 10])
+@pytest.mark.parametrize(("side", "before"), [(3, 0), (4, 0), (5, 1), (8, 2)])
+def test_a_frame_around_the_images_changes_no_loss(side: int, before: int, n_held_out: int) -> None:
+    """The pixels of the frame are 0 whatever their weights, which get the gradient 0."""
+    plain, wide = (
+        on_digits(one_hidden_layer, n_pixels=9, precision="double", n_hidden=2, n_held_out=n_held_out, side=each)
+        for each in (None, side)
+    )
+    assert wide.dim == plain.dim + 2 * (side**2 - 9)
+    inside = [(before + row) * side + before + column for row in range(3) for column in range(3)] + [side**2]
+    x = wide.initial()
+    weights = x[: 2 * (side**2 + 1)].reshape(2, -1)  # (hidden, features)
+    seen = np.concatenate([weights[:, inside].ravel(), x[weights.size :]])  # (D of the plain problem,)
+    np.testing.assert_allclose(wide.loss(x[None]), plain.loss(seen[None]), rtol=1e-13)
+    assert wide.measures(x[None]) == plain.measures(seen[None])
+    gradient = wide.part_grads(x[None]).sum(axis=1)[0, : weights.size].reshape(2, -1)
+    np.testing.assert_array_equal(np.delete(gradient, inside, axis=1), 0)

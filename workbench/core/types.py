@@ -166,6 +166,15 @@ class Problem(Protocol):
         ...
 
 
+@runtime_checkable
+class Measuring(Protocol):
+    """A problem that measures more of an iterate than its loss, for instance the accuracy on samples held out."""
+
+    def measures(self, x: FloatArray) -> Mapping[str, FloatArray]:
+        """What is measured at iterates (R, D), by name, shape (R,) each; a trajectory has ∞ where a run diverged."""
+        ...
+
+
 @dataclass(frozen=True)
 class Trajectory:
     """What R runs did, at T + 1 checkpoints. Every array is (R, T+1) unless it says otherwise."""
@@ -178,7 +187,7 @@ class Trajectory:
     seconds: FloatArray  # simulated wall-clock time
     bits_up: FloatArray  # bits that workers sent and that were heard
     bits_down: FloatArray  # bits that the master sent
-    measures: Mapping[str, FloatArray] = field(default_factory=dict)  # what the scheme measures besides
+    measures: Mapping[str, FloatArray] = field(default_factory=dict)  # what scheme and problem measure besides
     config: Mapping[str, object] = field(default_factory=dict)
 
     @property

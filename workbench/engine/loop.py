@@ -8,7 +8,7 @@ import numpy as np
 
 from workbench import __version__
 from workbench.core.errors import InputError
-from workbench.core.types import BoolArray, FloatArray, IntArray, Problem, Trajectory
+from workbench.core.types import BoolArray, FloatArray, IntArray, Measuring, Problem, Trajectory
 from workbench.schemes.scheme import Noise, Scheme, State
 
 OUT_OF_RANGE = 1e100  # an iterate beyond it has diverged; its square is still finite
@@ -137,7 +137,7 @@ def _check(n_iters: int, n_runs: int, kept: IntArray, chunk_runs: int | None) ->
 
 
 def _measure(problem: Problem, x: FloatArray) -> dict[str, FloatArray]:
-    """Measure loss, error and gradients at iterates (R, D), each (R,)."""
+    """Measure loss, error, gradients, and what the problem measures besides, at iterates (R, D), each (R,)."""
     grad_sq = np.empty(len(x))  # (R,)
     part_grad_sq = np.empty(len(x))  # (R,)
     size = max(1, MEASURE_BLOCK // (problem.n_parts * problem.dim))
@@ -153,4 +153,5 @@ def _measure(problem: Problem, x: FloatArray) -> dict[str, FloatArray]:
         "error_sq": unknown if optimum is None else np.square(x - optimum).sum(axis=1),
         "grad_sq": grad_sq,
         "part_grad_sq": part_grad_sq,
+        **(problem.measures(x) if isinstance(problem, Measuring) else {}),
     }

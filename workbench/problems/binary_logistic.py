@@ -1,7 +1,7 @@
 """Logistic losses, one for each of K two-sided questions about the same samples."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.special import expit
@@ -9,7 +9,7 @@ from scipy.special import expit
 from workbench.core.types import Encoder, FloatArray, IntArray, Regularity
 from workbench.problems.linear_scores import LinearScores, Samples
 from workbench.problems.regularity import FLATTEST, inverse_of_gram, minimise
-from workbench.problems.samples import Floats
+from workbench.problems.samples import Floats, HeldOut
 
 
 @dataclass(frozen=True)
@@ -22,6 +22,7 @@ class BinaryLogistic:
     signs : s, +1 or −1, shape (K, N)
     starts : first sample of each part, and N, shape (P+1,)
     scale : c
+    held_out : whose class is the question with the largest score
     """
 
     name: str
@@ -32,6 +33,7 @@ class BinaryLogistic:
     l2: float
     start: FloatArray
     regularity: Regularity
+    held_out: HeldOut | None = None
 
     @property
     def n_parts(self) -> int:
@@ -78,6 +80,12 @@ class BinaryLogistic:
     def sample_grads(self, x: FloatArray, batch: IntArray, weights: FloatArray) -> FloatArray:
         """Σ_b weights[r, j, b] ∇f_{j, batch[r, j, b]} at x[r, j], x (R, P, D) and the others (R, P, B), as x."""
         return self._linear.sample_grads(x, batch, weights)
+
+    def measures(self, x: FloatArray) -> Mapping[str, FloatArray]:
+        """Accuracy on the samples held out at iterates (R, D), shape (R,); nothing without any."""
+        if self.held_out is None:
+            return {}
+        return self.held_out.accuracy(replace(self._linear, rows=self.held_out.features).scores(x))
 
     @property
     def _linear(self) -> LinearScores:

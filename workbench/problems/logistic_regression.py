@@ -85,7 +85,7 @@ def two_classes(
     _check_ridge(l2)
     chosen, sides = of_classes(images, labels, classes)
     rng = stream(seed, f"problem/{NAME}/images")
-    features, sides, starts = deal(chosen, sides, n_parts, n_samples=n_samples, rng=rng)
+    features, sides, starts, *_ = deal(chosen, sides, n_parts, n_samples=n_samples, rng=rng)
     signs = (2.0 * sides - 1)[None]  # (1, N)
     reg = measured(features, signs, scale=1.0, l2=l2)
     return BinaryLogistic(NAME, features, signs, starts, 1.0, l2, rng.standard_normal(features.shape[1:]), reg)

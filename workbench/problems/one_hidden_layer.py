@@ -1,6 +1,6 @@
 """A network with one hidden layer on images [quantimed, experiments]."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
@@ -22,7 +22,18 @@ from workbench.problems.products import (
     run_chunks,
     times,
 )
-from workbench.problems.samples import N_DIGITS, Floats, Precision, deal, in_precision, of_classes, with_bias
+from workbench.problems.samples import (
+    N_DIGITS,
+    Floats,
+    HeldOut,
+    Precision,
+    deal,
+    framed,
+    held_out,
+    in_precision,
+    of_classes,
+    with_bias,
+)
 
 DATASET = "mnist"
 
@@ -51,6 +62,7 @@ class OneHiddenLayer:
     activation: Activation
     start: FloatArray
     regularity: Regularity = field(default_factory=Regularity)
+    held_out: HeldOut | None = None
 
     @property
     def n_parts(self) -> int:
@@ -137,6 +149,13 @@ class OneHiddenLayer:
             grads[runs, :, split:] = (outer_slopes @ hidden.swapaxes(2, 3)).reshape(shape)
         return grads
 
+    def measures(self, x: FloatArray) -> Mapping[str, FloatArray]:
+        """Accuracy on the samples held out at iterates (R, D), shape (R,); nothing without any."""
+        if self.held_out is None:
+            return {}
+        inner, outer = self._layers(x)
+        return self.held_out.accuracy(outer @ self._hidden(times(inner, self.held_out.features.T)))
+
     @property
     def _split(self) -> int:
         """Weights of the hidden layer, the first ones of an iterate."""
@@ -203,6 +222,8 @@ def build(
     activation: Activation = "tanh",
     classes: Sequence[int] = tuple(range(N_DIGITS)),
     by_label: bool = False,
+    n_held_out: int = 0,
+    side: int | None = None,
     precision: Precision = "single",
 ) -> OneHiddenLayer:
     """Deal the samples of some classes to parts, and draw the start: normal, with variance 1/(inputs of the layer).
@@ -213,14 +234,17 @@ def build(
     ----------
     n_parts : P
     images : pixels on [0, 1], shape (M, 784); labels : digits 0 to 9, shape (M,)
-    n_samples : N, drawn from those of the classes at random, by default all
+    n_samples : N, drawn from those of the classes at random, by default all not held out
     n_hidden : units of the hidden layer; quantimed has 50 for ten classes, 30 for two
     by_label : give each part samples of few classes, so that the parts are unlike each other
+    n_held_out : further samples, which no part holds: the share of them that is classified rightly is measured
+    side : frame the images in black to this width and height, so that the network has side² inputs
     precision : of the products with the data; iterates stay double
 
     Raises
     ------
-    InputError : fewer samples than parts, labels that do not match, no hidden unit, an unknown activation
+    InputError : fewer samples than parts, labels that do not match, no hidden unit, an unknown activation,
+        a side shorter than the images
     """
     if n_hidden < 1:
         raise InputError(f"n_hidden = {n_hidden}: give the hidden layer at least one unit")
@@ -228,9 +252,20 @@ def build(
         raise InputError(f"activation '{activation}': choose tanh or relu")
     chosen, numbered = of_classes(images, labels, classes)
     rng = stream(seed, "problem/one_hidden_layer")
-    pixels, numbered, starts = deal(chosen, numbered, n_parts, n_samples=n_samples, by_label=by_label, rng=rng)
-    features = in_precision(with_bias(pixels), precision)  # (N, 785)
+    dealt = deal(chosen, numbered, n_parts, n_samples=n_samples, by_label=by_label, n_held_out=n_held_out, rng=rng)
+    if side is not None:
+        dealt = dealt._replace(images=framed(dealt.images, side), held_out_images=framed(dealt.held_out_images, side))
+    features = in_precision(with_bias(dealt.images), precision)  # (N, 785)
     inner = rng.standard_normal((n_hidden, features.shape[1])) / np.sqrt(features.shape[1])
     outer = rng.standard_normal((len(classes), n_hidden + 1)) / np.sqrt(n_hidden + 1)
     start = np.concatenate([inner.ravel(), outer.ravel()])  # (D,)
-    return OneHiddenLayer(features, numbered, starts, len(classes), n_hidden, activation, start)
+    return OneHiddenLayer(
+        features,
+        dealt.labels,
+        dealt.starts,
+        len(classes),
+        n_hidden,
+        activation,
+        start,
+        held_out=held_out(dealt, precision),
+    )

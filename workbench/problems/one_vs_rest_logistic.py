@@ -6,7 +6,7 @@ from workbench.core.errors import InputError
 from workbench.core.streams import stream
 from workbench.core.types import FloatArray, IntArray
 from workbench.problems.binary_logistic import BinaryLogistic, measured
-from workbench.problems.samples import N_DIGITS, Precision, deal, in_precision, with_bias
+from workbench.problems.samples import N_DIGITS, Precision, deal, held_out, in_precision, with_bias
 
 DATASET = "mnist"
 NAME = "one_vs_rest_logistic"
@@ -21,6 +21,7 @@ def build(
     n_samples: int | None = None,
     l2: float = 0.01,
     by_label: bool = False,
+    n_held_out: int = 0,
     average: bool = True,
     centre: bool = True,
     precision: Precision = "single",
@@ -35,9 +36,10 @@ def build(
     ----------
     n_parts : P
     images : pixels on [0, 1], shape (M, 784); labels : digits 0 to 9, shape (M,)
-    n_samples : N, drawn from the M at random, by default all
+    n_samples : N, drawn from the M at random, by default all not held out
     l2 : weight of the ridge on all ten weight vectors and biases
     by_label : give each part samples of one or two digits, so that the parts are unlike each other
+    n_held_out : further samples, which no part holds: the share of them that is classified rightly is measured
     average : take the mean over the samples too; the paper prints their sum
     centre : take the mean image away, which makes the loss far better conditioned; the paper does not say
     precision : of the products with the data; iterates stay double
@@ -49,10 +51,11 @@ def build(
     if l2 < 0:
         raise InputError(f"l2 = {l2:g}: it must not be negative")
     rng = stream(seed, f"problem/{NAME}")
-    pixels, digits, starts = deal(images, labels, n_parts, n_samples=n_samples, by_label=by_label, rng=rng)
-    features = in_precision(with_bias(pixels, centre=centre), precision)  # (N, 785)
-    signs = in_precision(np.where(digits == np.arange(N_DIGITS)[:, None], 1.0, -1.0), precision)  # (10, N)
-    scale = 1 / N_DIGITS / (len(digits) if average else 1)
+    dealt = deal(images, labels, n_parts, n_samples=n_samples, by_label=by_label, n_held_out=n_held_out, rng=rng)
+    features = in_precision(with_bias(dealt.images, centre=centre), precision)  # (N, 785)
+    signs = in_precision(np.where(dealt.labels == np.arange(N_DIGITS)[:, None], 1.0, -1.0), precision)  # (10, N)
+    scale = 1 / N_DIGITS / (len(dealt.labels) if average else 1)
     reg = measured(features, signs, scale=scale, l2=l2)
     start = np.zeros(N_DIGITS * features.shape[1])  # (D,)
-    return BinaryLogistic(NAME, features, signs, starts, scale, l2, start, reg)
+    kept = held_out(dealt, precision, centre=centre)
+    return BinaryLogistic(NAME, features, signs, dealt.starts, scale, l2, start, reg, kept)

@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple
+from math import isqrt
+from typing import Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +15,7 @@ N_DIGITS = 10
 
 Precision = Literal["single", "double"]
 Floats = npt.NDArray[np.floating]
+Pixels = FloatArray | npt.NDArray[np.uint8]
 
 
 class Dealt(NamedTuple):
@@ -54,7 +56,7 @@ def part_starts(n_samples: int, n_parts: int) -> IntArray:
 
 
 def deal(
-    images: FloatArray,
+    images: Pixels,
     labels: IntArray,
     n_parts: int,
     *,
@@ -105,9 +107,25 @@ def held_out(dealt: Dealt, precision: Precision, *, centre: bool = True) -> Held
     return HeldOut(in_precision(features, precision), dealt.held_out_labels)
 
 
-def unit_range(pixels: npt.NDArray[Any]) -> FloatArray:
+def unit_range(pixels: Pixels) -> FloatArray:
     """Return pixels on [0, 1]: bytes are divided by 255, floating-point numbers are on it already."""
-    return pixels / 255 if pixels.dtype == np.uint8 else pixels
+    return np.asarray(pixels / 255 if pixels.dtype == np.uint8 else pixels, float)
+
+
+def framed(images: FloatArray, side: int) -> FloatArray:
+    """Put square images (M, pixels) in the middle of black ones, side pixels wide and high, shape (M, side²).
+
+    Raises
+    ------
+    InputError : images that are not square, or larger
+    """
+    width = isqrt(images.shape[1])
+    if width**2 != images.shape[1] or side < width:
+        raise InputError(f"images of {images.shape[1]} pixels cannot be framed to {side} x {side}: give a larger side")
+    before = (side - width) // 2
+    margin = (before, side - width - before)
+    square = images.reshape(len(images), width, width)
+    return np.pad(square, ((0, 0), margin, margin)).reshape(len(images), side**2)
 
 
 def of_classes(images: FloatArray, labels: IntArray, classes: Sequence[int]) -> tuple[FloatArray, IntArray]:

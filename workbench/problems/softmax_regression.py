@@ -1,6 +1,6 @@
 """Softmax regression with ten classes on images."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
@@ -12,7 +12,7 @@ from workbench.core.types import Encoder, FloatArray, IntArray, Regularity
 from workbench.problems.cross_entropy import log_softmax, of_own_class, slopes
 from workbench.problems.linear_scores import LinearScores, Samples
 from workbench.problems.regularity import FLATTEST, inverse_of_gram, minimise
-from workbench.problems.samples import N_DIGITS, Floats, Precision, deal, in_precision, with_bias
+from workbench.problems.samples import N_DIGITS, Floats, HeldOut, Precision, deal, held_out, in_precision, with_bias
 
 DATASET = "mnist"
 
@@ -34,6 +34,7 @@ class SoftmaxRegression:
     starts: IntArray
     l2: float
     regularity: Regularity
+    held_out: HeldOut | None = None
 
     @property
     def n_parts(self) -> int:
@@ -79,6 +80,12 @@ class SoftmaxRegression:
         """Σ_b weights[r, j, b] ∇f_{j, batch[r, j, b]} at x[r, j], x (R, P, D) and the others (R, P, B), as x."""
         return self._linear.sample_grads(x, batch, weights)
 
+    def measures(self, x: FloatArray) -> Mapping[str, FloatArray]:
+        """Accuracy on the samples held out at iterates (R, D), shape (R,); nothing without any."""
+        if self.held_out is None:
+            return {}
+        return self.held_out.accuracy(replace(self._linear, rows=self.held_out.features).scores(x))
+
     @property
     def _linear(self) -> LinearScores:
         return LinearScores(self.features, self.starts, N_DIGITS, self._slopes, self.l2 / self.n_parts)
@@ -97,6 +104,7 @@ def build(
     n_samples: int | None = None,
     l2: float = 0.01,
     by_label: bool = False,
+    n_held_out: int = 0,
     precision: Precision = "single",
 ) -> SoftmaxRegression:
     """Centre the pixels, deal the samples to parts at random or sorted by label, and measure the smoothness.
@@ -107,9 +115,10 @@ def build(
     Parameters
     ----------
     images : pixels on [0, 1], shape (M, 784); labels : digits 0 to 9, shape (M,)
-    n_samples : N, drawn from the M at random, by default all
+    n_samples : N, drawn from the M at random, by default all not held out
     l2 : weight of the ridge; without one the digits are separable and ever longer steps fit them ever better
     by_label : give each part samples of one or two digits, so that the parts are unlike each other
+    n_held_out : further samples, which no part holds: the share of them that is classified rightly is measured
     precision : of the products with the data; iterates stay double
 
     Raises
@@ -119,15 +128,15 @@ def build(
     if l2 < 0:
         raise InputError(f"l2 = {l2:g}: it must not be negative")
     rng = stream(seed, "problem/softmax_regression")
-    pixels, digits, starts = deal(images, labels, n_parts, n_samples=n_samples, by_label=by_label, rng=rng)
-    features = with_bias(pixels)  # (N, 785)
+    dealt = deal(images, labels, n_parts, n_samples=n_samples, by_label=by_label, n_held_out=n_held_out, rng=rng)
+    digits, features = dealt.labels, with_bias(dealt.images)  # (N,), (N, 785)
     stored = in_precision(features, precision)
     largest = np.linalg.eigvalsh(features.T @ features / len(digits))[-1]
     smoothness = float(largest / 2 + l2)
     reg = Regularity(l2 or None, smoothness)
     if l2 >= FLATTEST * smoothness:
         reg = _with_optimum(reg, stored.astype(np.float64), digits, l2)
-    return SoftmaxRegression(stored, digits, starts, l2, reg)
+    return SoftmaxRegression(stored, digits, dealt.starts, l2, reg, held_out(dealt, precision))
 
 
 def _with_optimum(reg: Regularity, features: FloatArray, labels: IntArray, l2: float) -> Regularity:
