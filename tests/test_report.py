@@ -317,7 +317,7 @@ def test_bounds_stand_beside_the_simulated_mean_in_their_claim(settled: Papers, 
         assert number(float(outcome.bound[-1]), 3) in inside
         assert number(float(outcome.band.mean[-1]), 3) in inside
         assert all(each.name in inside for each in outcome.verdict.assumptions)
-    assert papers_html.count("<svg") == len(RUN) - 1
+    assert papers_html.count("<svg") == len(RUN) - 1 + len(settled.figures)
     assert "<svg" not in found["onebit_gc/eq_22"]
     for key in ("onebit_gc/theorem_1", "onebit_gc/theorem_1_repaired"):
         assert {
