@@ -1,9 +1,15 @@
 """Draw the figures of hetero_gc."""
 
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from figures.quantities import Arrays
-from figures.style import PAGE_IN, banded_curve, scheme_style
+from figures.quantities import Array, Arrays
+from figures.style import PAGE_IN, banded_curve, letter, note, plain_ticks, scheme_style
+
+CLOTHES = "Fashion-MNIST, one hidden layer of 10 units; not COCO, MobileNetV3"
 
 
 def fig1_draw(data: Arrays) -> Figure:
@@ -34,4 +40,106 @@ def fig1_draw(data: Arrays) -> Figure:
     handles, labels = axes[0, 0].get_legend_handles_labels()
     title = f"mean and 10–90 % band over {data['n_profiles']} profiles"
     figure.legend(handles, labels, loc="outside upper center", ncols=len(labels), title=title, title_fontsize=7)
+    return figure
+
+
+def fig2_draw(data: Arrays) -> Figure:
+    """Convergence of every gradient code at equal bits: SGD at two budgets, and Adam, for two numbers of workers."""
+    figure = Figure(figsize=(PAGE_IN, 4.4), layout="constrained")
+    axes = figure.subplots(2, 3, sharex=True)
+    for at, (ax, panel) in enumerate(zip(axes.flat, data["panel"], strict=True)):
+        _losses(ax, data, panel, data["method"])
+        letter(ax, panel)
+        how = "Adam" if panel in ("c", "f") else "SGD"
+        ax.set_title(f"{how}, {data['workers'][at]} workers, $B$ = {data['budget'][at]}", loc="right")
+    _finish(figure, axes)
+    note(figure, CLOTHES)
+    return figure
+
+
+def fig3_draw(data: Arrays) -> Figure:
+    """The optimal code with fewer bits, larger models, unequal workers, error feedback, and over the bits sent."""
+    figure = Figure(figsize=(PAGE_IN, 4.9), layout="constrained")
+    axes = figure.subplots(2, 3)
+    titles = {
+        "a": "fewer bits, softmax",
+        "b": "5 times the weights",
+        "c": "softmax, MNIST",
+        "d": "faster, more unequal",
+        "e": "error feedback",
+    }
+    for ax, (panel, title) in zip(axes.flat, titles.items(), strict=False):
+        row = data["panel"].tolist().index(panel)
+        present = [m for m, method in enumerate(data["method"]) if np.isfinite(data["loss"][row, m, 0])]
+        _losses(ax, data, panel, data["method"][present])
+        letter(ax, panel)
+        ax.set_title(title, loc="right")
+        if panel in ("a", "e"):
+            ax.legend(fontsize=5.5, loc="upper right")
+    last = axes.flat[5]
+    for m, method in enumerate(data["sgd_method"]):
+        banded_curve(last, data["megabits"], data, "loss_by_bits", (m,), scheme_style(method))
+    last.set_xlabel("bits sent by workers (Mbit)")
+    letter(last, "f")
+    last.set_title("loss over bits", loc="right")
+    _finish(figure, axes, legend_of=axes[0, 1])
+    note(figure, "Fashion-MNIST (c: MNIST), one hidden layer or softmax; not COCO, ResNet-50, GPT-2")
+    return figure
+
+
+def _losses(ax: Axes, data: Arrays, panel: str, methods: Array) -> None:
+    """Draw the loss of some methods over rounds."""
+    rows, columns = data["panel"].tolist(), data["method"].tolist()
+    for method in methods:
+        style = _style(method)
+        banded_curve(ax, data["round"], data, "loss", (rows.index(panel), columns.index(method)), style)
+    top = np.nanmax(data["loss"][rows.index(panel), :, 0])
+    ax.set_yscale("log")
+    ax.set_ylim(top=1.3 * top)
+    plain_ticks(ax.yaxis)
+    ax.set_xlabel("round")
+
+
+def _style(method: str) -> dict[str, Any]:
+    """Style of a method: of its code's family, with what differs in the label and the line."""
+    for end, told, line in (
+        ("_error_feedback", "error feedback", "-"),
+        ("_4_bits", "4 bits", "-"),
+        ("_2_bits", "2 bits", "--"),
+        ("_32_bits", "32 bits", ":"),
+    ):
+        if method.endswith(end):
+            style = scheme_style(method.removesuffix(end))
+            return style | {"label": f"{style['label']}, {told}", "linestyle": line}
+    return scheme_style(method)
+
+
+def _finish(figure: Figure, axes: Any, *, legend_of: Axes | None = None) -> None:
+    """Name the common axis, and put the methods of one panel above all of them."""
+    for ax in axes[:, 0]:
+        ax.set_ylabel("training loss (cross-entropy)")
+    handles, labels = (legend_of or axes[0, 0]).get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside upper center", ncols=4)
+
+
+def fig4_draw(data: Arrays) -> Figure:
+    """What the trained networks make of a sample image: the probability of its class, and the mean over many images."""
+    figure = Figure(figsize=(PAGE_IN, 2.4), layout="constrained")
+    picture, one, many = figure.subplots(1, 3, width_ratios=(1, 2, 2))
+    picture.imshow(data["image"], cmap="gray_r")
+    picture.set_axis_off()
+    picture.set_title(f"sample: {data['label']}")
+    place = np.arange(len(data["method"]))[::-1]  # (methods,)
+    for ax, name, title in ((one, "confidence", "of this image"), (many, "mean_confidence", "mean over images")):
+        for at, method, mean, low, high in zip(
+            place, data["method"], data[name], data[f"{name}_low"], data[f"{name}_high"], strict=True
+        ):
+            style = scheme_style(method)
+            ax.errorbar(mean, at, xerr=[[mean - low], [high - mean]], color=style["color"], marker=style["marker"])
+            ax.annotate(f"{mean:.2f}", (mean, at), (0, 4), textcoords="offset points", ha="center", fontsize=6)
+        ax.set_yticks(place, [scheme_style(method)["label"] for method in data["method"]] if ax is one else [])
+        ax.set_xlabel("probability of the right class")
+        ax.set_title(title)
+        ax.set_xlim(0, 1)
+    note(figure, CLOTHES)
     return figure
