@@ -93,7 +93,8 @@ def _losses(ax: Axes, data: Arrays, panel: str, methods: Array) -> None:
     for method in methods:
         style = _style(method)
         banded_curve(ax, data["round"], data, "loss", (rows.index(panel), columns.index(method)), style)
-    top = np.nanmax(data["loss"][rows.index(panel), :, 0])
+    starts = data["loss"][rows.index(panel), :, 0]  # (methods,)
+    top = starts[np.isfinite(starts)].max()
     ax.set_yscale("log")
     ax.set_ylim(top=1.3 * top)
     plain_ticks(ax.yaxis)
@@ -123,14 +124,14 @@ def _finish(figure: Figure, axes: Any, *, legend_of: Axes | None = None) -> None
 
 
 def fig4_draw(data: Arrays) -> Figure:
-    """What the trained networks make of a sample image: the probability of its class, and the mean over many images."""
+    """What the trained networks make of a sample image, and of many: how often they are right."""
     figure = Figure(figsize=(PAGE_IN, 2.4), layout="constrained")
     picture, one, many = figure.subplots(1, 3, width_ratios=(1, 2, 2))
     picture.imshow(data["image"], cmap="gray_r")
     picture.set_axis_off()
     picture.set_title(f"sample: {data['label']}")
     place = np.arange(len(data["method"]))[::-1]  # (methods,)
-    for ax, name, title in ((one, "confidence", "of this image"), (many, "mean_confidence", "mean over images")):
+    for ax, name, title in ((one, "named", "right about this image"), (many, "accuracy", "right about many images")):
         for at, method, mean, low, high in zip(
             place, data["method"], data[name], data[f"{name}_low"], data[f"{name}_high"], strict=True
         ):
@@ -138,8 +139,8 @@ def fig4_draw(data: Arrays) -> Figure:
             ax.errorbar(mean, at, xerr=[[mean - low], [high - mean]], color=style["color"], marker=style["marker"])
             ax.annotate(f"{mean:.2f}", (mean, at), (0, 4), textcoords="offset points", ha="center", fontsize=6)
         ax.set_yticks(place, [scheme_style(method)["label"] for method in data["method"]] if ax is one else [])
-        ax.set_xlabel("probability of the right class")
+        ax.set_xlabel("share of runs" if ax is one else "share of images")
         ax.set_title(title)
-        ax.set_xlim(0, 1)
+        ax.set_xlim(-0.05, 1.05)
     note(figure, CLOTHES)
     return figure

@@ -15,7 +15,7 @@ from workbench.core.types import FloatArray
 from workbench.datasets import fashion_mnist
 from workbench.problems.samples import deal
 
-ALIKE = 0.02  # difference of two confidences that counts as none
+ALIKE = 0.02  # difference of two accuracies that counts as none
 DROP = 0.05  # one that is a drop
 CLASSES = ("T-shirt/top", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "ankle boot")
 
@@ -26,8 +26,8 @@ SCALES = {
 }
 DIFFERS = (
     *training.DIFFERS,
-    "The sample is an image of Fashion-MNIST that no worker held, the first that is drawn, and the score is the "
-    "probability of its class; since one image says little, the mean over many such images is beside it.",
+    "The sample is an image of Fashion-MNIST that no worker held, the first that is drawn; its score is the share of "
+    "runs whose network names it rightly. Since one image says little, the accuracy on many such images is beside it.",
 )
 
 
@@ -47,18 +47,18 @@ def fig4_data(
 ) -> dict[str, Quantity]:
     """Train as in Fig. 2's panel a, and ask the networks about images that no part holds.
 
-    Returns `image` (row, column), its `label`, and the probability of the right class, `confidence` of the image and
-    `mean_confidence` over all of them, (method, run), means over runs with bands beside them.
+    Returns `image` (row, column), its `label`, whether each run names it rightly, `named_runs`, and the share of all
+    images that it does, `accuracy_runs`, (method, run); and their means over runs with intervals.
     """
     world = World(n_workers, bits, n_rounds, n_runs, 21, network(n_hidden, n_samples))
     tuned = trained(work, world, world.all_sgd(), seed=seed, n_pilots=n_pilots, steps=steps)
     schemes = [{**world.sgd(method), "name": method, "step_size": tuned[method].step} for method in METHODS]
 
-    def confidence(n_held_out: int) -> FloatArray:
-        """Mean probability of the right class over the first images held out, (methods, R)."""
+    def accuracy(n_held_out: int) -> FloatArray:
+        """Share of the first images held out that are named rightly, (methods, R)."""
         asking = replace(world, n_points=2, problem={**world.problem, "n_held_out": n_held_out})
         done = work.run(asking.document(schemes, seed=seed, rates_seed=seed))
-        return np.stack([done[method].measures["confidence"][:, -1] for method in METHODS])
+        return np.stack([done[method].measures["accuracy"][:, -1] for method in METHODS])
 
     rng = stream(seed, "problem/one_hidden_layer")  # as the problem draws it
     dealt = deal(*fashion_mnist.load(), n_workers, n_samples=n_samples, n_held_out=1, rng=rng)
@@ -66,8 +66,8 @@ def fig4_data(
         "method": Quantity(("method",), np.array(METHODS)),
         "image": Quantity(("row", "column"), dealt.held_out_images[0].reshape(28, 28)),
         "label": Quantity((), np.array(CLASSES[dealt.held_out_labels[0]])),
-        **_with_bands("confidence", confidence(1)),
-        **_with_bands("mean_confidence", confidence(n_images)),
+        **_with_bands("named", accuracy(1)),
+        **_with_bands("accuracy", accuracy(n_images)),
     }
 
 
@@ -82,24 +82,24 @@ def _with_bands(name: str, samples: FloatArray) -> dict[str, Quantity]:
 
 
 def fig4_claims(data: Arrays) -> Mapping[str, Finding]:
-    """Hold the paper's sentences about its Fig. 4 against the mean confidence over all images held out."""
+    """Hold the paper's sentences about its Fig. 4 against the accuracy on all images held out."""
     row = {method: index for index, method in enumerate(data["method"].tolist())}
-    many = np.nan_to_num(data["mean_confidence_runs"], nan=0.0, posinf=0.0)  # (methods, R)
+    many = np.nan_to_num(data["accuracy_runs"], nan=0.0, posinf=0.0)  # (methods, R)
     below = {method: estimate(many[row[IDEAL]] - many[row[method]]) for method in METHODS if method != IDEAL}
     others = {method: below[method] for method in METHODS[2:-1] if method != "stochastic"}
     ours, sgc = below[OURS], below["stochastic"]
     return {
         "fig4_same_score_as_ideal": Finding(
             worst([ours.below(ALIKE), ours.above(-ALIKE)]),
-            f"mean confidence of SGD less ours, to be within {ALIKE:g} of 0: {ours}",
+            f"accuracy of SGD less ours, to be within {ALIKE:g} of 0: {ours}",
             ours.evidence("difference"),
         ),
         "fig4_sgc_drops": Finding(
-            _drop(sgc), f"mean confidence of SGD less SGC's, to be above {DROP:g}: {sgc}", sgc.evidence("difference")
+            _drop(sgc), f"accuracy of SGD less SGC's, to be above {DROP:g}: {sgc}", sgc.evidence("difference")
         ),
         "fig4_others_fail": Finding(
             worst([_drop(each) for each in others.values()]),
-            f"mean confidence of SGD less that of the others, to be above {DROP:g}: {shown(others)}",
+            f"accuracy of SGD less that of the others, to be above {DROP:g}: {shown(others)}",
             {method: each.mean for method, each in others.items()},
         ),
     }

@@ -1,5 +1,6 @@
 """What Figs. 2 to 4 of hetero_gc share: gradient codes of one bit budget that train a network side by side."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, NamedTuple
@@ -156,8 +157,8 @@ def curves(panels: Mapping[str, Mapping[str, Trained]], methods: Sequence[str]) 
     """Return loss over rounds, what each run ends with, and what the tuning did, panel by panel.
 
     `loss` (panel, method, checkpoint) with its band; `final` (panel, method, run); `step` (panel, method);
-    `common` (panel, method, pilot), final losses of the pilots at the step that suits the ideal method best; a method
-    that a panel lacks is NaN.
+    `common` (panel, method, pilot), final losses of the pilots at the step that suits the ideal method best; of a
+    method that a panel lacks nothing is finite.
     """
     some = next(iter(next(iter(panels.values())).values())).trajectory
     n_pilots = max(each.pilots.shape[1] for found in panels.values() for each in found.values())
@@ -241,13 +242,15 @@ def shown(found: Mapping[str, Estimate]) -> str:
 
 
 def told(gaps: Mapping[str, Gap]) -> str:
-    """Say where ours is not shown to be better, or by how little at least."""
-    lost = {name: each for name, each in gaps.items() if each.outcome is not Outcome.REPRODUCED}
-    losing = [f"{name} ({each.outcome}: {each.difference})" for name, each in lost.items()]
-    if losing:
-        return f"{len(gaps) - len(losing)} of {len(gaps)} comparisons favour ours; not " + ", ".join(losing)
+    """Say how many comparisons favour ours, and which is the one that favours it least."""
+    counts = Counter(each.outcome for each in gaps.values())
     name = min(gaps, key=lambda each: gaps[each].difference.mean)
-    return f"all {len(gaps)} comparisons favour ours, least that with {name}: {gaps[name].difference}"
+    sides = [f"{counts[Outcome.REPRODUCED]} of {len(gaps)} comparisons favour ours"]
+    if counts[Outcome.NOT_REPRODUCED]:
+        sides.append(f"{counts[Outcome.NOT_REPRODUCED]} the other")
+    if counts[Outcome.INCONCLUSIVE]:
+        sides.append(f"{counts[Outcome.INCONCLUSIVE]} neither")
+    return f"{', '.join(sides)}; least that with {name}: {gaps[name].difference}"
 
 
 def evidence(gaps: Mapping[str, Gap]) -> dict[str, float]:
