@@ -1,0 +1,1 @@
+"""Figures of quantimed: robust and communication-efficient collaborative learning (QuanTimed-DSGD)."""

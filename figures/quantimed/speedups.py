@@ -1,0 +1,145 @@
+"""Speed-ups of one method over another, run by run, and what they say of the paper's sentences."""
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+from scipy.interpolate import PchipInterpolator
+
+from figures.claims import Estimate, Finding, Outcome, ratio, worst
+from figures.quantimed.setting import Method, Results, TaskName
+from figures.quantities import Arrays, Quantity
+from workbench.core.types import FloatArray, Trajectory
+
+
+def times_to(trajectory: Trajectory, targets: FloatArray) -> FloatArray:
+    """When each run first has the losses `targets` (G,), NaN where never, shape (R, G).
+
+    A monotone cubic joins the checkpoints with a lower loss than all before: chords of a convex curve read too late.
+    """
+    times = np.full((len(trajectory.loss), len(targets)), np.nan)  # (R, G)
+    for run, (loss, clock) in enumerate(zip(trajectory.loss, trajectory.seconds, strict=True)):
+        before = np.minimum.accumulate(np.concatenate([[np.inf], loss[:-1]]))  # (T+1,)
+        lower = np.flatnonzero(loss < before)[::-1]  # (records,)
+        if len(lower) > 1:
+            times[run] = PchipInterpolator(loss[lower], clock[lower], extrapolate=False)(targets)
+    return times
+
+
+def reached(times: Iterable[FloatArray]) -> FloatArray:
+    """Say which targets all runs of all methods reach after their start, shape (G,), of times (R, G) each."""
+    return np.all([np.all(each > 0, axis=0) for each in times], axis=0)
+
+
+def speedups(slow: FloatArray, fast: FloatArray, *, n_looks: int | None = None) -> dict[int, Estimate]:
+    """How many times sooner the fast method's runs (R, G) reach each common target, by the target's place.
+
+    Run by run, as far as both have runs: those met the same stragglers.
+
+    Parameters
+    ----------
+    n_looks : intervals that hold at once; by default all
+    """
+    n_runs = min(len(slow), len(fast))
+    common = np.flatnonzero(reached([slow[:n_runs], fast[:n_runs]]))  # (looks,)
+    looks = n_looks or len(common)
+    return {int(at): ratio(slow[:n_runs, at], fast[:n_runs, at], n_looks=looks) for at in common}
+
+
+def comparison_data(
+    task: TaskName,
+    results: Results,
+    comparisons: Sequence[tuple[Method, Method]],
+    variants: Sequence[str],
+    targets: Sequence[float],
+) -> dict[str, Quantity]:
+    """Return speed-ups at every target, at the lowest that both methods reach, and the largest, with intervals.
+
+    `<task>_speedup` over (comparison, variant, target) with intervals that hold at once; `<task>_largest` of them, and
+    `<task>_final`, whose interval holds for itself, over (comparison, variant). NaN: not reached by all runs of both.
+
+    Parameters
+    ----------
+    comparisons : (slow, fast)
+    targets : falling losses
+    """
+    goals = np.asarray(targets, float)  # (G,)
+    found = np.full((3, len(comparisons), len(variants), len(goals)), np.nan)  # mean, low, high
+    final, largest = np.full((2, *found.shape[:3]), np.nan)  # (3, comparisons, variants) each
+    for row, (slow, fast) in enumerate(comparisons):
+        for column, variant in enumerate(variants):
+            times = [times_to(results[method, variant], goals) for method in (slow, fast)]  # (R, G) each
+            for at, each in speedups(*times).items():
+                found[:, row, column, at] = each.mean, each.low, each.high
+            if np.isfinite(found[0, row, column]).any():
+                alone = list(speedups(*times, n_looks=1).values())[-1]
+                final[:, row, column] = alone.mean, alone.low, alone.high
+                largest[:, row, column] = found[:, row, column, np.nanargmax(found[0, row, column])]
+    names = np.array([f"{fast} over {slow}" for slow, fast in comparisons])
+    axes = ("comparison", f"{task}_variant", f"{task}_target")
+    data = {
+        "comparison": Quantity(axes[:1], names),
+        axes[1]: Quantity(axes[1:2], np.array(variants)),
+        axes[2]: Quantity(axes[2:], goals),
+    }
+    for what, values in {"speedup": found, "final": final, "largest": largest}.items():
+        for suffix, shown in zip(("", "_low", "_high"), values, strict=True):
+            data[f"{task}_{what}{suffix}"] = Quantity(axes[: shown.ndim], shown)
+    return data
+
+
+def hold(data: Arrays, task: TaskName, comparison: str, threshold: float, *, which: str, what: str) -> Finding:
+    """Judge "this speed-up is at least the threshold" in every variant.
+
+    Open where it is in one variant and is not in another.
+
+    Parameters
+    ----------
+    which : "final", at the lowest loss that both methods reach, or "largest"
+    what : the speed-up, for the explanation
+    """
+    (row,) = np.flatnonzero(data["comparison"] == comparison)
+    bands = [data[f"{task}_{which}{suffix}"][row] for suffix in ("", "_low", "_high")]  # (variants,) each
+    outcomes: list[Outcome] = []
+    told: list[str] = []
+    evidence: dict[str, float] = {}
+    for variant, *numbers in zip(data[f"{task}_variant"].tolist(), *bands, strict=True):
+        each = Estimate(*map(float, numbers))
+        outcomes.append(at_least(each, threshold))
+        if np.isfinite(each.mean):
+            told.append(f"{variant}: {each}")
+            evidence |= each.evidence(f"{task}: {comparison}, {variant}")
+        else:
+            told.append(f"{variant}: no loss that both reach")
+    return Finding(combined(outcomes), f"{what}: {'; '.join(told)}", evidence)
+
+
+def every(findings: Sequence[Finding]) -> Finding:
+    """Judge a sentence that says all of these."""
+    return _joined(worst([each.outcome for each in findings]), findings)
+
+
+def one_of(findings: Sequence[Finding]) -> Finding:
+    """Judge a sentence that says one of these, where the paper leaves open which."""
+    return _joined(combined(each.outcome for each in findings), findings)
+
+
+def _joined(outcome: Outcome, findings: Sequence[Finding]) -> Finding:
+    evidence: dict[str, float] = {}
+    for each in findings:
+        evidence |= each.evidence
+    return Finding(outcome, " | ".join(each.explanation for each in findings), evidence)
+
+
+def at_least(each: Estimate, threshold: float) -> Outcome:
+    """Say whether an estimate lies at or above the threshold; NaN tells nothing."""
+    if each.low >= threshold:
+        return Outcome.REPRODUCED
+    return Outcome.NOT_REPRODUCED if each.high < threshold else Outcome.INCONCLUSIVE
+
+
+def combined(outcomes: Iterable[Outcome]) -> Outcome:
+    """Return what holds where the paper leaves open which of the outcomes is its own."""
+    kinds = set(outcomes)
+    if {Outcome.REPRODUCED, Outcome.NOT_REPRODUCED} <= kinds or Outcome.OPEN in kinds:
+        return Outcome.OPEN
+    return kinds.pop() if len(kinds) == 1 else Outcome.INCONCLUSIVE
