@@ -269,9 +269,13 @@ def table2_planted(ends: Any, drop: float, saved: Any) -> dict[str, Finding]:
 def test_table2_is_judged_by_every_row_and_every_account():
     enough, little = [328.0, 574.0], [-164.0, 246.0]
     assert outcomes(table2_planted([76.4, 76.2], 76.09, [enough, enough])) == {"reproduced"}
-    assert outcomes(table2_planted([76.4, 75.8], 76.09, [little, little])) == {"not reproduced"}
+    assert outcomes(table2_planted([76.4, 74.8], 76.09, [little, little])) == {"not reproduced"}
+    better = table2_planted([79.0, 78.0], 76.09, [enough, enough])
+    assert better["table2_negligible_decline"].outcome == Outcome.REPRODUCED
+    assert better["table2_approximately_identical_accuracy"].outcome == Outcome.NOT_REPRODUCED
     found = table2_planted([76.0, 76.0], 76.09, [enough, little])
-    assert found["table2_same_level_of_accuracy"].outcome == Outcome.INCONCLUSIVE
+    assert found["table2_negligible_decline"].outcome == Outcome.INCONCLUSIVE
+    assert found["table2_approximately_identical_accuracy"].outcome == Outcome.REPRODUCED
     assert found["table2_saves_hundreds_of_gigabytes"].outcome == Outcome.OPEN
 
 

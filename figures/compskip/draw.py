@@ -25,16 +25,16 @@ OTHERS = {
 SAME, OWN = 0, 1  # the variants
 ENDS = (  # a variant's label, line, and face of its markers
     (SAME, "CompSkipDSGD, one step size for all", "-", scheme_style("compskip")["color"]),
-    (OWN, "CompSkipDSGD, each its best step size", "--", "white"),
+    (OWN, "CompSkipDSGD, each its pilots' best", "--", "white"),
 )
 
 
 def fig2_draw(data: Arrays) -> Figure:
     """CompSkipDSGD with different c: testing accuracy over epochs, over the step size, and beyond the paper's c."""
-    figure = _page(4.9, data)
+    figure = _page(5.1, data)
     (left, middle), (right, last) = figure.subplots(2, 2)
     names = [f"$c = {value:g}$" for value in data["c"]]
-    for ax, variant, title in ((left, SAME, "one step size for all"), (middle, OWN, "each its best step size")):
+    for ax, variant, title in ((left, SAME, "one step size for all"), (middle, OWN, "each its pilots' best step size")):
         for row, name in enumerate(names):
             banded_curve(ax, data["epoch"], data, "accuracy", (variant, row), _graded(row, len(names), name))
         ax.set(xlabel="epoch", title=title)
@@ -59,13 +59,13 @@ def fig2_draw(data: Arrays) -> Figure:
         style = scheme_style("compskip") | {"linestyle": line, "markerfacecolor": face, "label": label}
         _with_bars(last, np.concatenate([data["c"], data["beyond_c"]]), mean, low, high, style)
     last.axvspan(data["c"][0] / 1.2, data["c"][-1] * 1.2, color="#000000", alpha=0.06, linewidth=0)
-    last.text(data["c"][0], 0.02, "the paper's", transform=last.get_xaxis_transform(), fontsize=6.5)
+    last.text(data["c"][0], 0.94, "the paper's", transform=last.get_xaxis_transform(), fontsize=6.5)
     every = [*data["c"], *data["beyond_c"]]
     last.set_xscale("log")
     last.set_xticks(every, [f"{value:g}" for value in every])
     last.minorticks_off()
     last.set(xlabel="$c = \\tilde c$", ylabel="testing accuracy at the end (%)")
-    last.legend(loc="best")
+    figure.legend(*last.get_legend_handles_labels(), loc="outside upper right", ncols=2)
     for ax, name in zip((left, middle, right, last), "abcd", strict=True):
         letter(ax, name)
     return figure
@@ -106,7 +106,7 @@ def fig3_draw(data: Arrays) -> Figure:
 
 
 def _ends(ax: Axes, data: Arrays, who: str, skips: Array) -> None:
-    """Draw where the runs end over the skip probability, and the others as levels, each at its best step."""
+    """Draw where the runs end over the skip probability, and the others as levels, each at its pilots' best step."""
     for variant, label, line, face in ENDS:
         mean, low, high = (data[f"{who}_end{part}"][variant] for part in ("", "_low", "_high"))  # (skips,) each
         style = scheme_style("compskip") | {"linestyle": line, "markerfacecolor": face, "label": label}
@@ -126,8 +126,8 @@ def table2_draw(data: Arrays) -> Figure:
     ax.set_axis_off()
     ax.set(xlim=(0, 1), ylim=(0, 1))
     accounts = [name.replace(" and ", " / ") for name in data["account"]]
-    heads = ["skip prob.\n$(q, \\tilde q)$", "sent (%)\nup / down", *accounts]
-    heads += ["paper:\nsaved, accuracy", "one step\nfor all (%)", "each its\nbest step (%)"]
+    heads = ["skip prob.\n$(q, \\tilde q)$", "messages (%)\nup / down", *accounts]
+    heads += ["paper:\nsaved, accuracy", "one step\nfor all (%)", "each its pilots'\nbest (%)"]
     places = (0.05, 0.16, 0.29, 0.41, 0.53, 0.67, 0.82, 0.95)
     lines = len(data["server_skip"]) + 1
     height = 0.72 / lines

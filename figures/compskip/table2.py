@@ -21,7 +21,7 @@ from figures.compskip.setting import (
 from figures.quantities import Arrays, Quantity
 from figures.work import Work
 from proofs_check.compskip.experiments import KEPT, SERVER_KEPT, TABLE_1, TABLE_2, WORKER_SKIP
-from proofs_check.compskip.experiments import _gigabytes as gigabytes
+from proofs_check.compskip.experiments import gigabytes as gigabytes
 from workbench.core.types import FloatArray
 
 ACCOUNTS = {  # β̃ of CompSkipDSGD and of the algorithm that it is compared with
@@ -31,6 +31,7 @@ ACCOUNTS = {  # β̃ of CompSkipDSGD and of the algorithm that it is compared wi
 }
 HUNDREDS_GB = 200.0  # "hundreds of gigabytes"
 NEGLIGIBLE = 0.09  # points, the decline that the paper admits
+IDENTICAL = 1.0  # points, the difference that "approximately identical" allows here; the paper's are up to 0.31
 
 SCALES: Mapping[str, Mapping[str, Any]] = {
     "quick": {"server_skips": (0.1, 0.3), "training": setting.QUICK},
@@ -95,19 +96,25 @@ def table2_claims(data: Arrays) -> Mapping[str, Finding]:
     skips = [f"{prob:g}" for prob in data["server_skip"]]
     declines = data["drop_end_runs"] - data["end_runs"]  # (variants, server_skips, R)
 
-    def level(v: int) -> Finding:
-        """Judge "no row is more than negligibly below [27]": simultaneous intervals."""
+    def level(v: int, most: float, *, both_ways: bool) -> Finding:
+        """Judge "no row is so many points below [27]", or above it either: simultaneous intervals."""
         found = {name: estimate(row, n_looks=len(skips)) for name, row in zip(skips, declines[v], strict=True)}
-        outcomes = [is_below(each.low, each.high, NEGLIGIBLE) for each in found.values()]
+        outcomes = [is_below(each.low, each.high, most) for each in found.values()]
+        if both_ways:
+            outcomes += [is_below(-each.high, -each.low, most) for each in found.values()]
         told = "; ".join(f"{name}: {each}" for name, each in found.items())
         evidence = {key: value for name, each in found.items() for key, value in each.evidence(name).items()}
-        return Finding(worst(outcomes), f"points below dropSignSGD, {NEGLIGIBLE} at most: {told}", evidence)
+        return Finding(worst(outcomes), f"points below dropSignSGD, {most:g} at most: {told}", evidence)
+
+    def in_both(most: float, *, both_ways: bool) -> Finding:
+        return over_steps({variant: level(v, most, both_ways=both_ways) for v, variant in enumerate(VARIANTS)})
 
     least = dict(zip(data["account"].tolist(), data["saved_gb"].min(axis=1).tolist(), strict=True))
     enough = {value >= HUNDREDS_GB for value in least.values()}
     told = "; ".join(f"β̃ of {account}: {value:.0f} GB" for account, value in least.items())
     return {
-        "table2_same_level_of_accuracy": over_steps({variant: level(v) for v, variant in enumerate(VARIANTS)}),
+        "table2_negligible_decline": in_both(NEGLIGIBLE, both_ways=False),
+        "table2_approximately_identical_accuracy": in_both(IDENTICAL, both_ways=True),
         "table2_saves_hundreds_of_gigabytes": Finding(
             {(True,): Outcome.REPRODUCED, (False,): Outcome.NOT_REPRODUCED}.get(tuple(enough), Outcome.OPEN),
             f"the least of the rows, by what the server keeps here and in [27]: {told}",

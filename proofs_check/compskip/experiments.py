@@ -167,11 +167,11 @@ def number_0_27md_repaired(*, kept: int = 1) -> Verdict:
     # a reply goes to all M workers if the coin says so; a coordinate costs a bit if it is kept
     bits = sp.expand(workers * dim * coin * mask)
     expected = bits.subs({coin: 1 - skip, mask: kept * prob})  # independent coins
-    against = [_gigabytes(WORKER_SKIP * KEPT + KEPT - (1 - Fraction(k, 10)) * SERVER_KEPT) for k in TABLE_2]
+    against = [gigabytes(WORKER_SKIP * KEPT + KEPT - (1 - Fraction(k, 10)) * SERVER_KEPT) for k in TABLE_2]
     steps = {
         "sent": is_identity(expected, (1 - skip) * prob * workers * dim),
         "saved": is_identity(prob * workers * dim - expected, skip * prob * workers * dim),
-        "136.8 GB a tenth": round(_gigabytes(Fraction(1, 10) * SERVER_KEPT), 1) == Fraction(1368, 10),
+        "136.8 GB a tenth": round(gigabytes(Fraction(1, 10) * SERVER_KEPT), 1) == Fraction(1368, 10),
         "0.5 against 0.3": [round(each) for each in against] == [-164, -27, 109, 246],
     }
     return settle(claim_of(number_0_27md_repaired), steps, "what is saved depends on β̃ of both algorithms")
@@ -186,8 +186,8 @@ def number_82_gb(*, saved: Fraction = Fraction(3, 100)) -> Verdict:
     saved : bits a coordinate, worker and round
     """
     bits = ROUNDS * saved * WORKERS * PARAMETERS
-    steps = {"6.5643e11": round(bits / 10**7) == 65643, "82": round(_gigabytes(saved)) == 82}
-    return settle(claim_of(number_82_gb), steps, "gigabytes of 10^9 bytes", evidence={"gb": float(_gigabytes(saved))})
+    steps = {"6.5643e11": round(bits / 10**7) == 65643, "82": round(gigabytes(saved)) == 82}
+    return settle(claim_of(number_82_gb), steps, "gigabytes of 10^9 bytes", evidence={"gb": float(gigabytes(saved))})
 
 
 @claim("compskip", "Number 246 GB")
@@ -200,8 +200,8 @@ def number_246_gb(*, sends: Fraction = Fraction(7, 10)) -> Verdict:
     """
     saved = KEPT - sends * KEPT
     bits = ROUNDS * saved * WORKERS * PARAMETERS
-    steps = {"1.9693e12": round(bits / 10**8) == 19693, "246": round(_gigabytes(saved)) == 246}
-    return settle(claim_of(number_246_gb), steps, "gigabytes of 10^9 bytes", evidence={"gb": float(_gigabytes(saved))})
+    steps = {"1.9693e12": round(bits / 10**8) == 19693, "246": round(gigabytes(saved)) == 246}
+    return settle(claim_of(number_246_gb), steps, "gigabytes of 10^9 bytes", evidence={"gb": float(gigabytes(saved))})
 
 
 @claim("compskip", "Number 328 GB", assumes=("β̃ = 0.3",))
@@ -213,7 +213,7 @@ def number_328_gb(*, workers_skip: Fraction = Fraction(15, 100)) -> Verdict:
     workers_skip : the least of Section III-C
     """
     server = Fraction(1, 10) * KEPT
-    first, least = _gigabytes(server + WORKER_SKIP * KEPT), _gigabytes(server + workers_skip * KEPT)
+    first, least = gigabytes(server + WORKER_SKIP * KEPT), gigabytes(server + workers_skip * KEPT)
     steps = {"82 + 246": round(first) == 328 == 82 + 246, "205": round(least) == 205, "less": least < first}
     return settle(
         claim_of(number_328_gb),
@@ -235,8 +235,8 @@ def table_2(*, server_kept: Fraction = KEPT) -> Verdict:
     server_kept : β̃ of both algorithms
     """
     workers = WORKER_SKIP * KEPT
-    saved = [round(_gigabytes(workers + Fraction(k, 10) * server_kept)) for k in TABLE_2]
-    other = [round(_gigabytes(workers + Fraction(k, 10) * SERVER_KEPT)) for k in TABLE_2]
+    saved = [round(gigabytes(workers + Fraction(k, 10) * server_kept)) for k in TABLE_2]
+    other = [round(gigabytes(workers + Fraction(k, 10) * SERVER_KEPT)) for k in TABLE_2]
     steps = {
         "as printed at β̃ = 0.3": saved == [row[0] for row in TABLE_2.values()],
         "at β̃ = 0.5": other == [383, 520, 656, 793],
@@ -391,6 +391,6 @@ def _hundredths(numbers: Iterable[int | Fraction]) -> set[Fraction]:
     return {Fraction(number) / 100 for number in numbers}
 
 
-def _gigabytes(saved: Fraction) -> Fraction:
+def gigabytes(saved: Fraction) -> Fraction:
     """Return 10^9 bytes in all rounds for `saved` bits a coordinate, worker and round."""
     return ROUNDS * saved * WORKERS * PARAMETERS / (8 * 10**9)
