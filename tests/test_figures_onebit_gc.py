@@ -1,6 +1,6 @@
 """Figures of onebit_gc: runs against a plain loop over workers, numbers that are pure, findings both ways."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -24,7 +24,7 @@ from workbench.schemes.step_sizes import ConstantStep, InverseTimeStep
 FALSE_ALARM = 1e-6
 FIGURES = {f"fig{number}": module for number, module in enumerate((fig2, fig3, fig4, fig5, fig6, fig7, fig8), 2)}
 TINY = {
-    "fig2": {"n_runs": 3, "n_pilots": 1, "sgc_rounds": 1, "looks": (1,), "n_steps": 1},
+    "fig2": {"n_runs": 3, "n_pilots": 1, "sgc_rounds": 1, "looks": (1,), "n_constant": 2, "n_falling": 1},
     "fig3": {"n_runs": 3, "n_rounds": 4},
     "fig4": {"n_runs": 3, "n_rounds": 45, "replications": (15, 30)},
     "fig5": {"n_runs": 3, "n_rounds": 4, "straggle_probs": (0.1, 0.5)},
@@ -45,12 +45,14 @@ def work(folder: Path) -> Work:
 
 
 @pytest.fixture(autouse=True)
-def small_images(monkeypatch: pytest.MonkeyPatch) -> None:
+def small_images(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Faint noise with a bright patch of its own for each class, in place of the data sets."""
     labels = np.arange(240) % 4
     images = np.random.default_rng(11).integers(0, 60, (240, 784)).astype(np.uint8)
     images[np.arange(240)[:, None], 50 * labels[:, None] + np.arange(60)] = 200
     monkeypatch.setattr(setting, "_images", lambda dataset: (images, labels))
+    yield
+    setting.build_problem.cache_clear()
 
 
 @pytest.fixture(scope="module")
@@ -128,7 +130,7 @@ def test_runs_of_the_regression_equal_a_plain_loop_in_the_mean(case: Case) -> No
     """Residual and error after each of three rounds, on the same data and placement."""
     seed = 5
     ours = setting.run(case, seed)
-    problem = setting.build_problem(case, world_seed(seed))
+    problem = setting.build_problem(case.problem, world_seed(seed))
     rows, target = problem.design[:, 0], problem.target[:, 0]  # (N, D), (N,)
     holds = (setting.build_code(case, problem, world_seed(seed)).encode_dense > 0).astype(float)
     np.testing.assert_array_equal(holds.sum(axis=0), np.repeat(case.copies, 1000 // len(case.copies)))
@@ -170,7 +172,7 @@ def test_runs_on_the_rosenbrock_function_equal_a_plain_loop_in_the_mean(method: 
 def test_runs_on_images_equal_a_plain_loop_in_the_mean(method: setting.Method, pixel_scale: float) -> None:
     case = replace(images_case("mnist", pixel_scale, method, 0, n_runs=60), checkpoints=(0, 3))
     ours = setting.run(case, 5).loss[:, -1]
-    problem = setting.build_problem(case, world_seed(5))
+    problem = setting.build_problem(case.problem, world_seed(5), pixel_scale)
     features, signs = problem.features, problem.signs[0]
     assert features.max() == pytest.approx(pixel_scale * 200 / 255)
     holds = (setting.build_code(case, problem, world_seed(5)).encode_dense > 0).astype(float)
@@ -183,6 +185,14 @@ def test_runs_on_images_equal_a_plain_loop_in_the_mean(method: setting.Method, p
     ends = [plain_run(gradients, holds, case, rng, 784) for _ in range(24)]
     plain = np.array([np.logaddexp(0, -signs * (features @ x)).sum() for x in ends])
     assert p_value_of_means(np.log(ours), np.log(plain)) > FALSE_ALARM
+
+
+def test_a_loss_that_diverges_is_infinite_from_there_on() -> None:
+    case = replace(rosenbrock_case("one_bit", (0, 2, 4, 6, 8, 30), n_runs=2), steps=(ConstantStep(1e-2),))
+    loss = setting.run(case, 3).loss
+    assert np.all(np.isfinite(loss[:, 0]))
+    assert np.all(np.isposinf(loss[:, -1]))
+    assert np.all(np.isposinf(loss) | (loss < 1e100))
 
 
 def test_every_run_starts_on_its_own() -> None:

@@ -32,6 +32,7 @@ SIZE: dict[str, Any] = {
     "n_points": 4,
     "n_runs": 3,
     "n_variant_runs": 2,
+    "n_tuned_runs": 2,
     "steps": (0.1, 0.3),
 }
 CASE = Case("clothing", "quantimed", 4, 2, 24, 4, 3, 2, seed=3)
@@ -96,7 +97,7 @@ def test_a_variant_changes_what_it_names() -> None:
         assert experiment.case(method, "b = 100", tuned) == replace(main, batch_size=100, n_runs=2)
         assert experiment.case(method, TUNED, tuned) == replace(main, step=0.3, n_runs=2)
         assert experiment.pilot(method, 0.1).seed != main.seed
-    assert experiment.case("dsgd", "80 rounds", tuned).rounds == 80
+    assert experiment.case("dsgd", "60 rounds", tuned).rounds == 60
 
 
 def test_tuning_takes_the_step_with_the_least_loss(work: Work) -> None:
@@ -201,10 +202,10 @@ def test_times_are_read_between_checkpoints() -> None:
     """Exactly at checkpoints and on straight lines, closely on an exponential; a rise in between is passed over."""
     falls = trajectory([[8, 6, 4, 2], [6, 7, 4, 5]], [[0, 1, 2, 3], [0, 2, 4, 7]])
     found = speedups.times_to(falls, np.array([9, 6, 5, 4, 3]))
-    np.testing.assert_allclose(found, [[np.nan, 1, 1.5, 2, 2.5], [np.nan, 0, 2, 4, np.nan]])
+    np.testing.assert_allclose(found, [[np.nan, 1, 1.5, 2, 2.5], [np.nan, np.nan, 2, 4, np.nan]])
     np.testing.assert_array_equal(speedups.reached([found]), [False, False, True, True, False])
     clock = np.array([[0, 0.3, 0.7, 1.2, 1.8, 2.5]])
-    times = np.linspace(0.1, 2.4, 30)
+    times = np.linspace(0.35, 2.4, 30)
     read = speedups.times_to(trajectory(np.exp(-clock), clock), np.exp(-times))[0]
     chords = np.interp(np.exp(-times), np.exp(-clock[0, ::-1]), clock[0, ::-1])
     assert np.abs(read - times).max() < np.abs(chords - times).max() / 2

@@ -5,11 +5,10 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import EngFormatter
 
 from figures.quantities import Arrays
-from figures.style import PAGE_IN, banded_curve, letter, note, scheme_style
+from figures.style import PAGE_IN, banded_curve, letter, note, plain_ticks, scheme_style
 
 OVERHEAD = "communication overhead $\\psi_t$ (bits)"
 RESIDUAL, ERROR, LOSS = "$\\sqrt{2F(x_t)}$", "error $\\|x_t - x^*\\|$", "training loss $F(x_t)$"
@@ -131,6 +130,7 @@ def fig7_draw(data: Arrays) -> Figure:
             banded_curve(ax, data["overhead"], data, f"loss_by_{name}", (v,), _shade(v), label=told)
         ax.set_yscale("log")
         ax.set_ylim(1e4, 1e6)
+        plain_ticks(ax.yaxis)
         ax.legend(loc="lower left")
         letter(ax, text)
         _bits(ax)
@@ -143,8 +143,7 @@ def fig8_draw(data: Arrays) -> Figure:
 
     MNIST is above, Fashion-MNIST below: with pixels on [0, 1], on [0, 255], and with tuned step sizes.
     """
-    above_the_note = ConstrainedLayoutEngine(rect=(0, 0.02, 1, 0.98))
-    figure = Figure(figsize=(PAGE_IN, 4.1), layout=above_the_note)
+    figure = Figure(figsize=(PAGE_IN, 4.1), layout="constrained")
     axes = figure.subplots(2, 3)
     for d, dataset in enumerate(data["dataset"]):
         for m, method in enumerate(data["method"]):
@@ -152,9 +151,12 @@ def fig8_draw(data: Arrays) -> Figure:
             for s in range(len(data["pixel_scale"])):
                 banded_curve(axes[d, s], data["overhead"], data, "loss", (d, s, m), style)
             banded_curve(axes[d, 2], data["look"], data, "tuned_loss", (d, m), style)
-        axes[d, 0].set_ylabel(f"{LOSS}, {DATASETS[dataset]}")
-    for text, ax in zip("abcdef", axes.T.ravel(), strict=True):
+        axes[d, 0].set_yscale("log")
+        plain_ticks(axes[d, 0].yaxis)
+        axes[d, 0].set_ylabel(f"loss $F(x_t)$, {DATASETS[dataset]}")
+    for ax in axes[:, 1:].ravel():
         ax.set_yscale("log")
+    for text, ax in zip("abcdef", axes.T.ravel(), strict=True):
         letter(ax, text)
         _bits(ax)
     for ax in axes[0]:
@@ -183,6 +185,7 @@ def _curves(axes: Any, data: Arrays, labels: list[str]) -> None:
         for c, label in enumerate(labels):
             banded_curve(ax, data["overhead"], data, name, (c,), _shade(c), label=label)
         ax.set_yscale("log")
+        plain_ticks(ax.yaxis)
         ax.set_ylabel(what)
         letter(ax, text)
         _bits(ax)

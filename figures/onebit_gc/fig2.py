@@ -13,8 +13,15 @@ from figures.work import Work, banded, first_time
 from workbench.schemes.step_sizes import ConstantStep, InverseTimeStep
 
 SCALES = {
-    "quick": {"n_runs": 4, "n_pilots": 1, "sgc_rounds": 3, "looks": (1, 2, 3), "n_steps": 3},
-    "paper": {"n_runs": 20, "n_pilots": 2, "sgc_rounds": 20, "looks": (1, 2, 5, 10, 20), "n_steps": 7},
+    "quick": {"n_runs": 4, "n_pilots": 1, "sgc_rounds": 3, "looks": (1, 2, 3), "n_constant": 14, "n_falling": 6},
+    "paper": {
+        "n_runs": 20,
+        "n_pilots": 2,
+        "sgc_rounds": 20,
+        "looks": (1, 2, 5, 10, 20),
+        "n_constant": 14,
+        "n_falling": 6,
+    },
 }
 DIFFERS = (
     *setting.REGRESSION_DIFFERS,
@@ -25,15 +32,23 @@ RESIDUAL, ERROR = 1000.0, 4.0  # targets of the paper's Fig. 4(c) and (d), here 
 ROUND_SHARE = 164 / 6400  # bits of a round, 1-bit over SGC
 
 
-def candidates(n_steps: int) -> tuple[ConstantStep | InverseTimeStep, ...]:
+def candidates(n_constant: int, n_falling: int) -> tuple[ConstantStep | InverseTimeStep, ...]:
     """Return the step sizes that every method may try: constant from 2e-5 down, and c/t from 1e-5/t up."""
-    constant = [ConstantStep(2e-5 / 2 ** (power / 2)) for power in range(n_steps)]
-    falling = [InverseTimeStep(1e-5 * 2 ** (power / 2)) for power in range(n_steps)]
+    constant = [ConstantStep(2e-5 / 2 ** (power / 2)) for power in range(n_constant)]
+    falling = [InverseTimeStep(1e-5 * 2**power) for power in range(n_falling)]
     return (*constant, *falling)
 
 
 def fig2_data(
-    *, seed: int, work: Work, n_runs: int, n_pilots: int, sgc_rounds: int, looks: tuple[int, ...], n_steps: int
+    *,
+    seed: int,
+    work: Work,
+    n_runs: int,
+    n_pilots: int,
+    sgc_rounds: int,
+    looks: tuple[int, ...],
+    n_constant: int,
+    n_falling: int,
 ) -> dict[str, Quantity]:
     """Run the three methods for the same overhead, and for the same number of rounds.
 
@@ -43,7 +58,7 @@ def fig2_data(
     ----------
     sgc_rounds : rounds of SGC that make the longest overhead
     looks : rounds of SGC at whose overheads methods are compared
-    n_steps : constant steps and as many falling ones that every method tries when it is tuned
+    n_constant, n_falling : step sizes that every method tries when it is tuned
     """
     sgc_bits = setting.Case("regression", "stochastic", (), (), (20,), 1).message_bits
     overhead = np.arange(0, sgc_rounds * sgc_bits + 1, sgc_bits // 4)  # (G,)
@@ -54,7 +69,7 @@ def fig2_data(
     }
     look = np.array(looks) * sgc_bits  # (L,)
     found = setting.simulated(work, seed, cases)
-    best = tuned(work, seed, cases, candidates(n_steps), look, n_pilots=n_pilots)
+    best = tuned(work, seed, cases, candidates(n_constant, n_falling), look, n_pilots=n_pilots)
     quantities = {
         "method": Quantity(("method",), np.array(METHODS)),
         "overhead": Quantity(("overhead",), overhead, "bit"),

@@ -21,7 +21,7 @@ SCALES = {
         "n_runs": 4, "n_pilots": 1, "straggle_probs": (0.1, 0.3), "looks": (1,), "n_steps": 3, "ignoring_rounds": 20
     },
     "paper": {
-        "n_runs": 20, "n_pilots": 2, "straggle_probs": (0.1, 0.2, 0.3), "looks": (1, 2, 3), "n_steps": 8,
+        "n_runs": 20, "n_pilots": 2, "straggle_probs": (0.1, 0.2, 0.3), "looks": (1, 2, 3), "n_steps": 9,
         "ignoring_rounds": 40,
     },
 }  # fmt: skip
@@ -49,7 +49,7 @@ def fig6_data(
     Parameters
     ----------
     looks : rounds of SGC at whose overheads methods are compared; the last one ends the curves
-    n_steps : step sizes that both methods try when they are tuned, 2.5e-6 and its doubles
+    n_steps : step sizes that both methods try when they are tuned, 5e-6 and its doubles
     ignoring_rounds : rounds of 1-bit learning that ignores stragglers, at the first probability
     """
     sgc_bits = rosenbrock_case("stochastic", (0,), n_runs=1).message_bits
@@ -68,7 +68,7 @@ def fig6_data(
         straggle_prob=straggle_probs[0],
     )
     found = setting.simulated(work, seed, {**cases, "ignoring": ignoring})
-    candidates = tuple(ConstantStep(2.5e-6 * 2**power) for power in range(n_steps))
+    candidates = tuple(ConstantStep(5e-6 * 2**power) for power in range(n_steps))
     first: dict[str, setting.Case] = {method: cases[f"{method} {straggle_probs[0]}"] for method in METHODS}
     best = tuned(work, seed, first, candidates, look, n_pilots=n_pilots)
 

@@ -18,7 +18,7 @@ DATASETS: tuple[setting.ProblemName, ...] = ("mnist", "fashion_mnist")
 PIXEL_SCALES = (1.0, 255.0)
 SCALES = {
     "quick": {"n_runs": 4, "n_pilots": 1, "looks": (1,), "n_steps": 2},
-    "paper": {"n_runs": 20, "n_pilots": 2, "looks": (1, 2, 3, 5), "n_steps": 4},
+    "paper": {"n_runs": 20, "n_pilots": 2, "looks": (1, 2, 3, 5), "n_steps": 5},
 }
 DIFFERS = (
     *setting.DIFFERS,
@@ -26,7 +26,7 @@ DIFFERS = (
     "The paper does not tell the scale of the pixels, which makes a step size large or small: both [0, 1] and [0, 255] "
     "are shown.",
     "Panels (e) and (f) are not in the paper: pixels on [0, 1], each method with the step size out of the same ones "
-    "that is best on pilot runs, at each overhead.",
+    "that is best on pilot runs, at each overhead; the classes of MNIST can be separated, so that the largest is best.",
 )
 
 
@@ -54,8 +54,8 @@ def fig8_data(
         return np.stack(rows).reshape(len(DATASETS), len(PIXEL_SCALES), len(METHODS), n_runs, len(at))
 
     candidates: tuple[StepSize, ...] = (
-        *(ConstantStep(2.5e-4 * 4**power) for power in range(n_steps)),
-        *(InverseTimeStep(1e-3 * 4**power) for power in range(n_steps)),
+        *(ConstantStep(1e-3 * 4**power) for power in range(n_steps)),
+        *(InverseTimeStep(4e-3 * 4**power) for power in range(n_steps)),
     )
     at_look = read(look)
     match, steps, tuned_at = [], [], []

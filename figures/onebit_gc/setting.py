@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from functools import cache, partial
+from functools import cache, lru_cache, partial
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -43,6 +43,7 @@ IMAGES = 100  # of both classes together [Section V-C]
 CLASSES = {"mnist": (0, 2), "fashion_mnist": (0, 1)}  # digits 0 and 2; T-shirt/top and trouser
 DIMS = {"regression": 100, "rosenbrock": 1001, "mnist": 784, "fashion_mnist": 784}
 PILOT_WORLD = 10**6  # pilots live in worlds that no figure shows
+DIVERGED = 1e100  # a loss from there on is infinite: its square would be
 
 DIFFERS = (
     "The paper tells neither the number of runs nor the length of its curves: here the mean and a 95 % band over runs.",
@@ -296,19 +297,20 @@ def simulated(work: Work, seed: int, cases: Mapping[str, Case]) -> dict[str, Tra
 
 
 def run(case: Case, seed: int) -> Trajectory:
-    """Simulate a case, world by world; rows are ordered by world, step size and run."""
+    """Simulate a case, world by world; rows are ordered by world, step size and run. A loss that diverges is ∞."""
     worlds = range(case.first_world, case.first_world + case.n_worlds)
     found = [_in_world(case, int(stream(seed, "figures/onebit_gc/worlds", each).integers(2**62))) for each in worlds]
     names = ("loss", "error_sq", "grad_sq", "part_grad_sq", "seconds", "bits_up", "bits_down")
     joined: dict[str, Any] = {  # (rows, T+1) each
         name: np.concatenate([getattr(each, name) for each in found]) for name in names
     }
+    joined["loss"] = np.where(joined["loss"] < DIVERGED, joined["loss"], np.inf)
     return replace(found[0], **joined)
 
 
 def _in_world(case: Case, seed: int) -> Trajectory:
     """Draw data, placement and starts, and run every step size on the same stragglers and quantizer draws."""
-    problem = build_problem(case, seed)
+    problem = build_problem(case.problem, seed, case.pixel_scale)
     delay = Bernoulli(np.full(case.n_workers, case.straggle_prob))
     step_size = _EachStep(case.steps, case.n_runs)
     scheme = CodedSgd(Setting(problem, delay), build_code(case, problem, seed), step_size)
@@ -330,17 +332,18 @@ def starts_of(seed: int, n_runs: int, dim: int) -> FloatArray:
     return np.stack([stream(seed, "figures/onebit_gc/start", each).standard_normal(dim) for each in range(n_runs)])
 
 
-def build_problem(case: Case, seed: int) -> Any:
+@lru_cache(maxsize=8)
+def build_problem(name: ProblemName, seed: int, pixel_scale: float = 1.0) -> Any:
     """Draw the problem of Section V-A, V-B or V-C, its start included; every part is one sample."""
-    if case.problem == "regression":
+    if name == "regression":
         return least_squares.onebit_gc(1000, seed=seed)
-    if case.problem == "rosenbrock":
+    if name == "rosenbrock":
         return rosenbrock.build(1000, seed=seed)
-    images, labels = _images(case.problem)
+    images, labels = _images(name)
     unit = logistic_regression.two_classes(
-        IMAGES, seed=seed, images=images, labels=labels, classes=CLASSES[case.problem], n_samples=IMAGES
+        IMAGES, seed=seed, images=images, labels=labels, classes=CLASSES[name], n_samples=IMAGES
     )
-    return replace(unit, features=case.pixel_scale * unit.features)
+    return replace(unit, features=pixel_scale * unit.features)
 
 
 @cache

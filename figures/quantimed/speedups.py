@@ -12,9 +12,10 @@ from workbench.core.types import FloatArray, Trajectory
 
 
 def times_to(trajectory: Trajectory, targets: FloatArray) -> FloatArray:
-    """When each run first has the losses `targets` (G,), NaN where never, shape (R, G).
+    """When each run first has the losses `targets` (G,), shape (R, G); NaN: never, or before the first checkpoint.
 
     A monotone cubic joins the checkpoints with a lower loss than all before: chords of a convex curve read too late.
+    What happens between the start and the first checkpoint after it, mostly one round, no interpolation can tell.
     """
     times = np.full((len(trajectory.loss), len(targets)), np.nan)  # (R, G)
     for run, (loss, clock) in enumerate(zip(trajectory.loss, trajectory.seconds, strict=True)):
@@ -22,12 +23,12 @@ def times_to(trajectory: Trajectory, targets: FloatArray) -> FloatArray:
         lower = np.flatnonzero(loss < before)[::-1]  # (records,)
         if len(lower) > 1:
             times[run] = PchipInterpolator(loss[lower], clock[lower], extrapolate=False)(targets)
-    return times
+    return np.where(times >= trajectory.seconds[:, 1:2], times, np.nan)
 
 
 def reached(times: Iterable[FloatArray]) -> FloatArray:
-    """Say which targets all runs of all methods reach after their start, shape (G,), of times (R, G) each."""
-    return np.all([np.all(each > 0, axis=0) for each in times], axis=0)
+    """Say for which targets all runs of all methods have a time, shape (G,), of times (R, G) each."""
+    return np.all([np.isfinite(each).all(axis=0) for each in times], axis=0)
 
 
 def speedups(slow: FloatArray, fast: FloatArray, *, n_looks: int | None = None) -> dict[int, Estimate]:
