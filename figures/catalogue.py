@@ -25,6 +25,7 @@ Scale = Literal["quick", "paper"]
 ROOT = Path(figures.__file__).resolve().parents[1]
 APPEARANCE = {"draw.py", "style.py", "render.py", "catalogue.py"}  # files that change no number
 BESIDE = {"cli", "report"}  # parts of workbench/ that no figure computes with
+BEHIND = {"bounds", "worst_cases.py", "verdicts.py", "formats"}  # parts that no simulation does
 
 
 @dataclass(frozen=True)
@@ -94,16 +95,20 @@ class Entry:
         """Hash the code that its numbers and findings come from, but not what draws them."""
         folders = (ROOT / "figures", ROOT / "figures" / self.paper)
         files = [each for folder in folders for each in sorted(folder.glob("*.py")) if each.name not in APPEARANCE]
-        return _hash(files, engine_sources())
+        return _hash([*_workbench(BESIDE), *files])
 
 
 def engine_sources() -> str:
     """Hash the code that simulations come from."""
-    return _hash([each for each in sorted((ROOT / "workbench").rglob("*.py")) if BESIDE.isdisjoint(each.parts)])
+    return _hash(_workbench(BESIDE | BEHIND))
 
 
-def _hash(files: list[Path], start: str = "") -> str:
-    digest = hashlib.sha256(start.encode())
+def _workbench(left_out: set[str]) -> list[Path]:
+    return [each for each in sorted((ROOT / "workbench").rglob("*.py")) if left_out.isdisjoint(each.parts)]
+
+
+def _hash(files: list[Path]) -> str:
+    digest = hashlib.sha256()
     for file in files:
         digest.update(f"{file.relative_to(ROOT)}\0".encode() + file.read_bytes())
     return digest.hexdigest()

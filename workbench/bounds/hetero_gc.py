@@ -36,9 +36,8 @@ def lemma_1(weights: FloatArray, straggle_prob: FloatArray, variance_factor: Flo
     grad_bound_sq : C, bound on the squared norm of every part's gradient
     """
     mass = np.abs(weights).sum(axis=1)  # (W,)
-    busy = np.flatnonzero(mass)
-    p, omega = straggle_prob[busy], variance_factor[busy]
-    return Bound(np.asarray(grad_bound_sq * np.sum((1 - p) * (p + omega) * mass[busy] ** 2)), "E‖ĝ − g‖²")
+    p, omega, mass = (each[mass > 0] for each in np.broadcast_arrays(straggle_prob, variance_factor, mass))  # (busy,)
+    return Bound(np.asarray(grad_bound_sq * np.sum((1 - p) * (p + omega) * mass**2)), "E‖ĝ − g‖²")
 
 
 @claim("hetero_gc", "Lemma 2", eq=21, assumes=(BOUNDED, UNBIASED, OPTIMAL, INDEPENDENT))
