@@ -130,7 +130,6 @@ def fig7_draw(data: Arrays) -> Figure:
             banded_curve(ax, data["overhead"], data, f"loss_by_{name}", (v,), _shade(v), label=told)
         ax.set_yscale("log")
         ax.set_ylim(1e4, 1e6)
-        plain_ticks(ax.yaxis)
         ax.legend(loc="lower left")
         letter(ax, text)
         _bits(ax)
