@@ -144,6 +144,8 @@ def of_classes(images: FloatArray, labels: IntArray, classes: Sequence[int]) -> 
         missing = classes[int(np.argmin(is_class.any(axis=0)))]
         raise InputError(f"class {missing} has no image: choose among {np.unique(labels).tolist()}")
     kept = is_class.any(axis=1)  # (M,)
+    if kept.all():  # spare a copy of all images
+        return images, is_class.argmax(axis=1)
     return images[kept], is_class[kept].argmax(axis=1)
 
 
