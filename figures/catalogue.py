@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 Scale = Literal["quick", "paper"]
 
 ROOT = Path(figures.__file__).resolve().parents[1]
-APPEARANCE = {"draw.py", "style.py", "render.py", "catalogue.py"}  # files that change no number
+APPEARANCE = {"draw.py", "style.py", "render.py", "catalogue.py", "computed.py"}  # files that change no number
 BESIDE = {"cli", "report"}  # parts of workbench/ that no figure computes with
 BEHIND = {"bounds", "worst_cases.py", "verdicts.py", "formats"}  # parts that no simulation does
 
@@ -46,6 +46,11 @@ class Entry:
     def name(self) -> str:
         """The figure's name within the paper, for instance fig1."""
         return self.key.partition("/")[2]
+
+    @property
+    def stem(self) -> str:
+        """How the names of its files begin."""
+        return self.key.replace("/", "_")
 
     @property
     def title(self) -> str:

@@ -1,6 +1,6 @@
 """What a paper says of a figure, held against the figure's numbers."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -42,12 +42,18 @@ class Estimate:
         return f"{self.mean:.3g} [{self.low:.3g}, {self.high:.3g}]"
 
     def below(self, threshold: float) -> Outcome:
-        """Judge "it is below": reproduced only if the whole interval is."""
-        return is_below(self.low, self.high, threshold)
+        """Judge "it is below": reproduced if the whole interval is, not reproduced if all of it is above."""
+        if self.high < threshold:
+            return Outcome.REPRODUCED
+        return Outcome.NOT_REPRODUCED if self.low > threshold else Outcome.INCONCLUSIVE
 
     def above(self, threshold: float) -> Outcome:
-        """Judge "it is above": reproduced only if the whole interval is."""
-        return is_below(-self.high, -self.low, -threshold)
+        """Judge "it is above": reproduced if the whole interval is, not reproduced if all of it is below."""
+        return Estimate(-self.mean, -self.high, -self.low).below(-threshold)
+
+    def between(self, low: float, high: float) -> Outcome:
+        """Judge "it lies between": reproduced if the whole interval does, not reproduced if all of it is outside."""
+        return worst([self.above(low), self.below(high)])
 
     def evidence(self, name: str) -> dict[str, float]:
         """The three numbers by name."""
@@ -82,11 +88,20 @@ def ratio(above: npt.ArrayLike, below: npt.ArrayLike, *, level: float = 0.05, n_
     return Estimate(float(np.exp(logs.mean)), float(np.exp(logs.low)), float(np.exp(logs.high)))
 
 
-def is_below(low: float, high: float, threshold: float) -> Outcome:
-    """Say whether something with this interval lies below the threshold."""
-    if high < threshold:
-        return Outcome.REPRODUCED
-    return Outcome.NOT_REPRODUCED if low > threshold else Outcome.INCONCLUSIVE
+def all_of(
+    found: Mapping[str, Estimate], judge: Callable[[Estimate], Outcome], what: str, *, prefix: str = ""
+) -> Finding:
+    """Judge "this holds of every one": the estimates' intervals are to hold at once.
+
+    Parameters
+    ----------
+    judge : for instance lambda each: each.below(0)
+    what : is estimated, for the explanation
+    prefix : of the names in the evidence
+    """
+    told = "; ".join(f"{name}: {each}" for name, each in found.items())
+    evidence = {key: value for name, each in found.items() for key, value in each.evidence(f"{prefix}{name}").items()}
+    return Finding(worst([judge(each) for each in found.values()]), f"{what}: {told}", evidence)
 
 
 def falls(samples: FloatArray, names: Any, *, what: str, level: float = 0.05) -> Finding:
@@ -99,16 +114,33 @@ def falls(samples: FloatArray, names: Any, *, what: str, level: float = 0.05) ->
     what : the number, for the explanation
     """
     pairs = len(samples) - 1
-    steps = [estimate(samples[row + 1] - samples[row], level=level, n_looks=pairs) for row in range(pairs)]
-    outcomes = [is_below(each.low, each.high, 0.0) for each in steps]
-    evidence: dict[str, float] = {}
-    for row, each in enumerate(steps):
-        evidence |= each.evidence(f"{names[row + 1]}_minus_{names[row]}")
-    told = "; ".join(f"{names[row + 1]} − {names[row]}: {each}" for row, each in enumerate(steps))
-    return Finding(worst(outcomes), f"{what}: {told}", evidence)
+    steps = {
+        f"{names[row + 1]} − {names[row]}": estimate(samples[row + 1] - samples[row], level=level, n_looks=pairs)
+        for row in range(pairs)
+    }
+    return all_of(steps, lambda each: each.below(0.0), what)
 
 
-def worst(outcomes: list[Outcome]) -> Outcome:
+def every(findings: Mapping[str, Finding]) -> Finding:
+    """Judge a sentence that says all of these."""
+    return _joined(worst([each.outcome for each in findings.values()]), findings)
+
+
+def over_readings(findings: Mapping[str, Finding]) -> Finding:
+    """Judge a sentence by every reading of what the paper leaves open: open where the answer turns on the reading."""
+    outcomes = {each.outcome for each in findings.values()}
+    if Outcome.OPEN in outcomes or {Outcome.REPRODUCED, Outcome.NOT_REPRODUCED} <= outcomes:
+        return _joined(Outcome.OPEN, findings)
+    return _joined(outcomes.pop() if len(outcomes) == 1 else Outcome.INCONCLUSIVE, findings)
+
+
+def _joined(outcome: Outcome, findings: Mapping[str, Finding]) -> Finding:
+    told = " | ".join(f"{name}: {each.outcome}, {each.explanation}" for name, each in findings.items())
+    evidence = {f"{name}: {key}": value for name, each in findings.items() for key, value in each.evidence.items()}
+    return Finding(outcome, told, evidence)
+
+
+def worst(outcomes: Iterable[Outcome]) -> Outcome:
     """Return what holds of "all of these": one that is not reproduced decides, then one that is open."""
     order = (Outcome.NOT_REPRODUCED, Outcome.OPEN, Outcome.INCONCLUSIVE, Outcome.REPRODUCED)
     return min(outcomes, key=order.index)

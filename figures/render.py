@@ -1,182 +1,49 @@
-"""From a figure's numbers to its files: computed when they are not there, drawn every time."""
+"""Draw a figure's numbers, and write them and the drawings to files."""
 
-import json
-import platform
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
 from hashlib import sha256
 from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import matplotlib as mpl
 import msgspec
-import numpy as np
-import scipy
 
-from figures.catalogue import Entry, Scale, engine_sources
-from figures.quantities import Data, arrays, from_netcdf, to_csv, to_netcdf
+from figures.catalogue import Entry
+from figures.computed import Computed
+from figures.quantities import Data, arrays, to_csv
 from figures.style import house_style
-from proofs_check.ledger import sentences
-from workbench import __version__
 from workbench.core.atomic import write_atomically
-from workbench.core.errors import InputError
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from figures.work import Work
-
-    MakeWork = Callable[[], Work] | None
-
 PRINTED_DPI = 300
 
 
-@dataclass(frozen=True)
-class Judged:
-    """A sentence of the paper about a figure, what the ledger says of it, and what the numbers say."""
-
-    key: str
-    statement: str
-    reason: str
-    expected: str
-    outcome: str
-    explanation: str
-    evidence: Mapping[str, float]
-
-    @property
-    def as_expected(self) -> bool:
-        """Whether the numbers say what the ledger says."""
-        return self.outcome == self.expected
+def drawn(entry: Entry, data: Data) -> "Figure":
+    """Draw a figure in the house's style."""
+    with house_style():
+        return entry.draw(arrays(data))
 
 
-@dataclass(frozen=True)
-class Rendered:
-    """A figure's numbers, what they say of the paper's sentences, and how they came about.
-
-    notes : parameters, seed, scale, versions, findings by key, what differs from the paper; `new` where computed now
-    """
-
-    entry: Entry
-    data: Data
-    notes: Mapping[str, Any]
-    new: bool
-
-    def draw(self) -> "Figure":
-        """Draw the numbers."""
-        with house_style():
-            return self.entry.draw(arrays(self.data))
-
-    @property
-    def scale(self) -> Scale:
-        """At which scale the numbers were computed."""
-        scale: Scale = self.notes["made_by"]["scale"]
-        return scale
-
-    @property
-    def is_current(self) -> bool:
-        """Whether this very code and these libraries would compute the same numbers."""
-        return bool(self.notes["made_by"] == _made_by(self.entry, self.scale, self.notes["made_by"]["seed"]))
-
-    def judged(self) -> list[Judged]:
-        """Return the ledger's sentences about the figure, in its order, with what the numbers say of them."""
-        findings = self.notes["findings"]
-        return [
-            Judged(key, row.statement, row.reason, row.outcome, **findings[name])
-            for key, row in sentences().items()
-            if row.figure == self.entry.key and (name := key.partition("/")[2]) in findings
-        ]
-
-
-def stored(entry: Entry, out: Path) -> Rendered | None:
-    """Return a figure whose numbers are in `out`, the paper's scale before the quick one; None without any."""
-    for scale in ("paper", "quick"):
-        path = out / scale / f"{_stem(entry)}.nc"
-        if path.exists():
-            data, attributes = from_netcdf(path)
-            return Rendered(entry, data, json.loads(attributes["notes"]), new=False)
-    return None
-
-
-def numbers(
-    entry: Entry, folder: Path, scale: Scale, *, seed: int, work: "Callable[[], Work] | None" = None
-) -> Rendered:
-    """Return a figure's numbers: those in `folder` if they were computed by this code, else new ones, kept there.
-
-    Parameters
-    ----------
-    work : makes who simulates, if that is needed; by default one process, which keeps its results in `folder`
-    """
-    made_by = _made_by(entry, scale, seed)
-    path = folder / f"{_stem(entry)}.nc"
-    if path.exists():
-        try:
-            data, attributes = from_netcdf(path)
-            notes = json.loads(attributes.get("notes", "{}"))
-            if notes.get("made_by") == made_by:
-                return Rendered(entry, data, notes, new=False)
-        except InputError:  # damaged, and replaced below
-            pass
-    computed = entry.compute(scale, seed=seed, work=work() if work else work_in(folder))
-    findings = {key: asdict(finding) for key, finding in entry.claims(arrays(computed)).items()}
-    parameters = entry.parameters(scale)
-    notes = {"made_by": made_by, "parameters": parameters, "findings": findings, "differs": list(entry.differs)}
-    write_atomically(path, to_netcdf(computed, {"figure": entry.key, "notes": notes}))
-    return Rendered(entry, computed, json.loads(json.dumps(notes)), new=True)
-
-
-def render(
-    entry: Entry, folder: Path, scale: Scale, *, seed: int, work: "Callable[[], Work] | None" = None
-) -> Rendered:
-    """Write SVG, PDF, PNG, CSV, NetCDF and a manifest JSON of one figure into `folder`."""
-    rendered = numbers(entry, folder, scale, seed=seed, work=work)
-    stem = _stem(entry)
-    contents = {f"{stem}.{kind}": image for kind, image in _images(rendered.draw()).items()}
-    contents |= {f"{stem}{part}.csv": table for part, table in to_csv(rendered.data).items()}
+def render(computed: Computed, folder: Path) -> list[Path]:
+    """Write SVG, PDF, PNG, CSV and a manifest JSON of one figure beside its NetCDF, and name all these files."""
+    entry = computed.entry
+    numbers = folder / f"{entry.stem}.nc"
+    contents = {f"{entry.stem}.{kind}": image for kind, image in _images(drawn(entry, computed.data)).items()}
+    contents |= {f"{entry.stem}{part}.csv": table for part, table in to_csv(computed.data).items()}
     manifest = {
         "figure": entry.key,
         "title": entry.title,
-        **rendered.notes,
-        "data_sha256": sha256((folder / f"{stem}.nc").read_bytes()).hexdigest(),
-        "files": [f"{stem}.nc", *contents],
+        **computed.notes,
+        "data_sha256": sha256(numbers.read_bytes()).hexdigest(),
+        "files": [numbers.name, *contents],
         "drawn_with": {"matplotlib": mpl.__version__},
     }
-    contents[f"{stem}.json"] = msgspec.json.format(msgspec.json.encode(manifest)) + b"\n"
+    contents[f"{entry.stem}.json"] = msgspec.json.format(msgspec.json.encode(manifest)) + b"\n"
     for name, content in contents.items():
         write_atomically(folder / name, content)
-    return rendered
-
-
-def work_in(folder: Path, n_jobs: int = 1, done: Callable[[str], None] | None = None) -> "Work":
-    """Return the work that keeps its simulations in `folder`, apart from those of other code."""
-    from figures.work import Work
-    from workbench.engine.store import Store
-
-    return Work(Store(folder / "runs" / engine_sources()[:16]), n_jobs, done)
-
-
-def files_of(entry: Entry, folder: Path) -> list[Path]:
-    """Name the files of a figure that are in the folder."""
-    return sorted(each for each in folder.glob(f"{_stem(entry)}.*") if not each.name.startswith("."))
-
-
-def _stem(entry: Entry) -> str:
-    return entry.key.replace("/", "_")
-
-
-def _made_by(entry: Entry, scale: Scale, seed: int) -> dict[str, Any]:
-    """What determines the numbers."""
-    return {
-        "scale": scale,
-        "seed": seed,
-        "sources": entry.sources(),
-        "versions": {
-            "workbench": __version__,
-            "python": platform.python_version(),
-            "numpy": np.__version__,
-            "scipy": scipy.__version__,
-        },
-    }
+    return [numbers, *(folder / name for name in contents)]
 
 
 def _images(figure: "Figure") -> dict[str, bytes]:

@@ -125,9 +125,35 @@ def letter(ax: Axes, text: str) -> None:
     ax.set_title(f"({text})", loc="left", fontweight="bold", fontsize=8)
 
 
-def note(figure: Figure, text: str) -> None:
-    """Say in the figure itself what it shows in place of what the paper shows, for instance other data."""
-    figure.supxlabel(text, x=0.995, ha="right", fontsize=5.5, color="#555555", style="italic")
+def page(width: float, height: float, told: str = "") -> Figure:
+    """Return an empty figure, width and height in inches.
+
+    Parameters
+    ----------
+    told : at its foot, what it shows in place of what the paper shows, for instance other data
+    """
+    figure = Figure(figsize=(width, height), layout="constrained")
+    if told:
+        figure.supxlabel(told, x=0.995, ha="right", fontsize=5.5, color="#555555", style="italic")
+    return figure
+
+
+def graded(row: int, n_rows: int, label: str) -> dict[str, Any]:
+    """Return the look of one of several values of a parameter: from dark to light, so that grey shows the order."""
+    share = row / max(n_rows - 1, 1)
+    lines, markers = ("-", _LONG, _DASH, _DASH_DOT, _DOT), ("o", "s", "^", "D", "v", "P", "X")
+    return {
+        "label": label,
+        "color": mpl.colors.to_hex(mpl.colormaps["cividis"](0.85 * share)),
+        "linestyle": lines[row % len(lines)],
+        "marker": markers[row % len(markers)],
+    }
+
+
+def legend_above(figure: Figure, ax: Axes, **options: Any) -> None:
+    """Put the legend of one panel above all of them; options as of `Figure.legend`."""
+    handles, labels = ax.get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside upper center", **{"ncols": len(labels)} | options)
 
 
 def plain_ticks(axis: Axis) -> None:

@@ -1,23 +1,22 @@
 """Simulations behind the figures: run once each, kept, and shared by the figures that show them."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
-import numpy as np
-
-from figures.quantities import Quantity
-from workbench.core.types import FloatArray, Trajectory
-from workbench.engine.compare import mean_band
-from workbench.engine.store import Store, to_trajectory
+from workbench.core.types import Trajectory
+from workbench.engine.parallel import finished_jobs
+from workbench.engine.store import Store, to_netcdf, to_trajectory
 from workbench.engine.sweep import Configuration, plan, run_sweep
+
+K = TypeVar("K")
 
 
 @dataclass(frozen=True)
 class Work:
     """Where simulations are kept and who does them; no number depends on it.
 
-    done : called with a configuration's label when its result is there
+    done : called with the name of what has been simulated when its result is there
     """
 
     store: Store
@@ -32,56 +31,33 @@ class Work:
         InputError : a document that is no sweep, or data that is not on this machine
         """
         configurations = plan(document)
-        run_sweep(configurations, self.store, n_jobs=self.n_jobs, done=self._tell)
-        return {each.label: to_trajectory(self.store.read(each.name)) for each in configurations}
+        return dict(zip((each.label for each in configurations), self._simulated(configurations), strict=True))
 
-    def _tell(self, configuration: Configuration) -> None:
+    def run_each(self, documents: Mapping[K, Mapping[str, Any]]) -> dict[K, Trajectory]:
+        """Return the trajectories of documents that hold one configuration each; the long ones are begun first."""
+        configurations = {key: plan(document)[0] for key, document in documents.items()}
+        return dict(zip(configurations, self._simulated(configurations.values()), strict=True))
+
+    def keep(self, jobs: Mapping[str, Callable[[], Trajectory]]) -> dict[str, Trajectory]:
+        """Return the results of jobs by name: what determines a result is in its name.
+
+        Parameters
+        ----------
+        jobs : picklable, for instance `functools.partial` of a module's function
+        """
+        self.store.prepare()
+        missing = sorted(jobs.keys() - set(self.store.names()))
+        for index, trajectory in finished_jobs([jobs[name] for name in missing], self.n_jobs):
+            self.store.write(missing[index], to_netcdf(trajectory, {}))
+            self._tell(missing[index])
+        return {name: to_trajectory(self.store.read(name)) for name in jobs}
+
+    def _simulated(self, configurations: Iterable[Configuration]) -> list[Trajectory]:
+        asked = list(configurations)
+        longest_first = sorted({each.name: each for each in asked}.values(), key=lambda each: each.work, reverse=True)
+        run_sweep(longest_first, self.store, n_jobs=self.n_jobs, done=lambda each: self._tell(each.label))
+        return [to_trajectory(self.store.read(each.name)) for each in asked]
+
+    def _tell(self, name: str) -> None:
         if self.done is not None:
-            self.done(configuration.label)
-
-
-def banded(name: str, samples: FloatArray, axes: tuple[str, ...], *, unit: str = "1") -> dict[str, Quantity]:
-    """Return mean over runs and 95 % band of curves as three quantities, name, name_low and name_high.
-
-    Parameters
-    ----------
-    samples : shape (..., R, points); where the mean of all is shown, a run that diverged makes it infinite
-    axes : of the result, (..., points): the runs' axis is gone
-    """
-    lead = samples.shape[:-2]
-    flat = samples.reshape(-1, *samples.shape[-2:])  # (curves, R, points)
-    shown = np.empty((3, len(flat), samples.shape[-1]))  # (3, curves, points)
-    for row, curves in enumerate(flat):
-        finite = np.isfinite(curves).all(axis=0)  # (points,)
-        shown[:, row] = np.inf
-        if finite.any():
-            shown[:, row, finite] = mean_band(curves[:, finite])
-    names = (name, f"{name}_low", f"{name}_high")
-    return {each: Quantity(axes, values.reshape(*lead, -1), unit) for each, values in zip(names, shown, strict=True)}
-
-
-def on_clock(values: FloatArray, clock: FloatArray, grid: FloatArray) -> FloatArray:
-    """Read each run's values at the times of a grid: that of the last checkpoint by then, shape (R, G).
-
-    Parameters
-    ----------
-    values, clock : at the checkpoints of each run, shape (R, T+1); the clock begins at 0 and never goes back
-    grid : times, or bits, at which a run whose clock has ended has no value (NaN), shape (G,)
-    """
-    read = np.empty((len(values), len(grid)))  # (R, G)
-    for row, (own, times) in enumerate(zip(values, clock, strict=True)):
-        at = np.searchsorted(times, grid, side="right") - 1  # (G,)
-        read[row] = np.where(grid <= times[-1], own[at], np.nan)
-    return read
-
-
-def first_time(values: FloatArray, clock: FloatArray, target: float) -> FloatArray:
-    """When each run first has a value of at most `target`, NaN where never, shape (R,).
-
-    Parameters
-    ----------
-    values, clock : at the checkpoints of each run, shape (R, T+1)
-    """
-    reached = values <= target  # (R, T+1)
-    first = reached.argmax(axis=1)  # (R,)
-    return np.where(reached.any(axis=1), clock[np.arange(len(clock)), first], np.nan)
+            self.done(name)

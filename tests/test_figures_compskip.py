@@ -21,7 +21,6 @@ from figures.compskip.setting import (
     Method,
     Training,
     compskip,
-    over_steps,
     trained,
 )
 from figures.quantities import arrays
@@ -277,23 +276,6 @@ def test_table2_is_judged_by_every_row_and_every_account():
     assert found["table2_negligible_decline"].outcome == Outcome.INCONCLUSIVE
     assert found["table2_approximately_identical_accuracy"].outcome == Outcome.REPRODUCED
     assert found["table2_saves_hundreds_of_gigabytes"].outcome == Outcome.OPEN
-
-
-@pytest.mark.parametrize(
-    ("first", "second", "together"),
-    [
-        ("reproduced", "reproduced", "reproduced"),
-        ("not reproduced", "not reproduced", "not reproduced"),
-        ("reproduced", "not reproduced", "depends on what the paper leaves open"),
-        ("reproduced", "inconclusive", "inconclusive"),
-        ("not reproduced", "inconclusive", "inconclusive"),
-    ],
-)
-def test_two_ways_to_choose_the_steps_that_differ_leave_a_sentence_open(first, second, together):
-    parts = {"a": Finding(Outcome(first), "x", {"n": 1.0}), "b": Finding(Outcome(second), "y")}
-    found = over_steps(parts)
-    assert found.outcome.value == together
-    assert (found.explanation, found.evidence) == ("a: x; b: y", {"a: n": 1.0})
 
 
 # ---- plain loops: one run, one worker at a time, the paper's equations -----------------------------------

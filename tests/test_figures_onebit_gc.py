@@ -12,6 +12,7 @@ from scipy import stats
 
 from figures import catalogue, render, style
 from figures.claims import Finding, Outcome
+from figures.computed import compute
 from figures.onebit_gc import draw, fig2, fig3, fig4, fig5, fig6, fig7, fig8, judge, setting
 from figures.onebit_gc.setting import Case, Tuned, at_overheads, images_case, regression, rosenbrock_case
 from figures.quantities import Arrays, arrays
@@ -247,8 +248,8 @@ def test_what_is_in_the_store_is_not_run_again(tmp_path: Path, monkeypatch: pyte
     keeping = Work(Store(tmp_path), done=told.append)
     cases = {"a": regression("one_bit", (20,), n_rounds=2, n_runs=2)}
     first = setting.simulated(keeping, 1, cases)["a"]
-    assert told == ["regression one_bit"]
-    monkeypatch.setattr(setting, "run", None)
+    assert told == keeping.store.names()
+    monkeypatch.setattr(setting, "run", int)  # of a case: TypeError
     again = setting.simulated(keeping, 1, {"b": cases["a"]})["b"]
     np.testing.assert_array_equal(again.loss, first.loss)
     np.testing.assert_array_equal(again.iterations, [0, 1, 2])
@@ -386,9 +387,9 @@ def test_a_run_that_diverges_ends_the_mean_and_is_counted(computed: Callable[[st
 def test_a_figure_is_rendered_with_its_findings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(fig5.SCALES, "quick", TINY["fig5"])
     entry = catalogue.available()["onebit_gc/fig5"]
-    rendered = render.render(entry, tmp_path, "quick", seed=1)
-    assert rendered.new
-    assert set(rendered.notes["findings"]) == {"fig5_better_with_fewer_stragglers"}
+    found = compute(entry, tmp_path, "quick", seed=1)
+    assert set(found.notes["findings"]) == {"fig5_better_with_fewer_stragglers"}
+    render.render(found, tmp_path)
     assert (tmp_path / "onebit_gc_fig5.pdf").exists()
 
 
@@ -547,7 +548,7 @@ def test_findings_about_figure_8() -> None:
     assert bad == dict.fromkeys(good, NO)
     assert outcomes("fig8", fig8_planted([1, 4], (2, 1), (1, 2, 1), [0.5, np.nan])) == {
         "better_than_sgc": OPEN,
-        "better_than_ignoring_stragglers": NO,
+        "better_than_ignoring_stragglers": UNCLEAR,  # as good with pixels to 1, worse with pixels to 255
         "rounds_offset_inaccuracy": OPEN,
         "better_than_sgc_when_tuned": YES,
         "better_than_ignoring_when_tuned": UNCLEAR,
@@ -569,4 +570,4 @@ def test_a_loss_of_nothing_counts_and_runs_that_diverge_decide() -> None:
     some = np.where(np.arange(9) < 3, np.inf, 2.0)[None]
     assert judge.beats(one, some, [10]).outcome is YES
     assert judge.beats(some, 3 * one, [10]).outcome is NO
-    assert judge.together({"a": judge.beats(zero, one, [10])}).evidence.keys() >= {"a_ratio_10", "a_diverged_10"}
+    assert judge.beats(zero, one, [10]).evidence.keys() >= {"ratio_10", "diverged_10"}

@@ -113,14 +113,14 @@ def test_tuning_takes_the_step_with_the_least_loss(work: Work) -> None:
 
 
 def test_fig2_data_are_pure_and_consistent(work: Work, tmp_path: Path) -> None:
-    some = {"clothing_variants": (MAIN, TUNED), "digits_variants": (MAIN, "T = 1000")}
+    some = {"variants": {"clothing": (MAIN, TUNED), "digits": (MAIN, "T = 1000")}}
     data = arrays(fig2.fig2_data(seed=2, work=work, **some, **SIZE))
     again = arrays(fig2.fig2_data(seed=2, work=Work(Store(tmp_path / "other")), **some, **SIZE))
     assert data.keys() == again.keys()
     for name, values in data.items():
         np.testing.assert_array_equal(values, again[name])
     for task in ("clothing", "digits"):
-        consistent(data, task, some[f"{task}_variants"])
+        consistent(data, task, some["variants"][task])
     quantimed = data["digits_curve"].tolist().index("quantimed | T = 1000")
     np.testing.assert_allclose(data["digits_seconds"][quantimed], CASE_ROUNDS * (20 / 50 + 3 * 8 / 16))
     assert set(data["clothing_tuned_step"]) <= set(SIZE["steps"])
@@ -129,10 +129,10 @@ def test_fig2_data_are_pure_and_consistent(work: Work, tmp_path: Path) -> None:
 
 
 def test_fig3_data_are_consistent(work: Work) -> None:
-    some = {"clothing_variants": (MAIN, "s = 4"), "digits_variants": (MAIN,)}
+    some = {"variants": {"clothing": (MAIN, "s = 4"), "digits": (MAIN,)}}
     data = arrays(fig3.fig3_data(seed=2, work=work, **some, **SIZE))
     for task in ("clothing", "digits"):
-        consistent(data, task, some[f"{task}_variants"])
+        consistent(data, task, some["variants"][task])
     assert set(fig3.fig3_claims(data)) == CLAIMS["fig3"]
     figure = draw.fig3_draw(data)
     assert any("CIFAR-10 is replaced" in text.get_text() for text in figure.texts)
@@ -171,7 +171,9 @@ def consistent(data: Arrays, task: str, variants: tuple[str, ...]) -> None:
 
 def test_fig4_data_are_consistent(work: Work) -> None:
     deadlines = (0.05, 0.4)
-    data = arrays(fig4.fig4_data(seed=2, work=work, variants=(MAIN, "s = 4"), deadlines_s=deadlines, **SIZE))
+    data = arrays(
+        fig4.fig4_data(seed=2, work=work, variants={"clothing": (MAIN, "s = 4")}, deadlines_s=deadlines, **SIZE)
+    )
     consistent(data, "clothing", (MAIN, "s = 4"))
     for clock, deadline in zip(data["deadline_clock"], deadlines, strict=True):
         np.testing.assert_allclose(clock, CASE_ROUNDS * (deadline + 1 * 8 / 16))

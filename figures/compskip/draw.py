@@ -7,16 +7,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from figures.quantities import Array, Arrays
-from figures.style import PAGE_IN, banded_curve, letter, note, scheme_style
+from figures.style import PAGE_IN, banded_curve, graded, legend_above, letter, page, scheme_style
 
-# From dark to light and from a full line to a broken one, so that the order is seen in grey too.
-GRADES: tuple[tuple[str, Any, str], ...] = (
-    ("#0B2C4D", "-", "o"),
-    ("#0072B2", (0, (7, 2)), "s"),
-    ("#3F8F6B", "--", "^"),
-    ("#D58A00", "-.", "D"),
-    ("#D55E00", ":", "v"),
-)
 OTHERS = {
     "without skips": "compskip_without_skips",
     "dropSignSGD": "drop_sign_sgd",
@@ -36,11 +28,11 @@ def fig2_draw(data: Arrays) -> Figure:
     names = [f"$c = {value:g}$" for value in data["c"]]
     for ax, variant, title in ((left, SAME, "one step size for all"), (middle, OWN, "each its pilots' best step size")):
         for row, name in enumerate(names):
-            banded_curve(ax, data["epoch"], data, "accuracy", (variant, row), _graded(row, len(names), name))
+            banded_curve(ax, data["epoch"], data, "accuracy", (variant, row), graded(row, len(names), name))
         ax.set(xlabel="epoch", title=title)
         _from_where_it_matters(ax, data["accuracy"][variant])
     for row, name in enumerate(names):
-        look = _graded(row, len(names), name)
+        look = graded(row, len(names), name)
         low, high = data["pilot_low"][row], data["pilot_high"][row]  # (steps,) each
         right.plot(data["first_step"], data["pilot"][row], **look)
         right.fill_between(data["first_step"], low, high, color=look["color"], alpha=0.12, linewidth=0)
@@ -81,7 +73,7 @@ def fig3_draw(data: Arrays) -> Figure:
         top, bottom = axes[:, column]
         skips = data[f"{who}_skip"]
         for row, prob in enumerate(skips):
-            look = _graded(row, len(skips), f"${symbol} = {prob:g}$")
+            look = graded(row, len(skips), f"${symbol} = {prob:g}$")
             banded_curve(top, data["epoch"], data, f"by_{who}", (row,), look)
         other = data["other"].tolist().index("without skips")
         look = scheme_style(OTHERS["without skips"]) | {"marker": None}
@@ -100,8 +92,7 @@ def fig3_draw(data: Arrays) -> Figure:
     high = max(ax.get_ylim()[1] for ax in axes[1])
     for ax in axes[1]:
         ax.set_ylim(low, high)
-    handles, labels = axes[1, 0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper center", ncols=3)
+    legend_above(figure, axes[1, 0], ncols=3)
     return figure
 
 
@@ -172,12 +163,6 @@ def _with_bars(ax: Axes, x: Array, mean: Array, low: Array, high: Array, style: 
     ax.vlines(x, low, high, color=style["color"], linewidth=1)
 
 
-def _graded(row: int, rows: int, label: str) -> dict[str, Any]:
-    """Return the style of one of some values of a parameter, the first the darkest."""
-    colour, line, marker = GRADES[row * (len(GRADES) - 1) // max(1, rows - 1)]
-    return {"label": label, "color": colour, "linestyle": line, "marker": marker}
-
-
 def _from_where_it_matters(ax: Axes, curves: Array) -> None:
     """Leave the steep beginning out, so that the ends of the curves (rows, points) are told apart."""
     highest, lowest = float(np.nanmax(curves)), float(np.nanmin(curves[:, -1]))
@@ -186,13 +171,7 @@ def _from_where_it_matters(ax: Axes, curves: Array) -> None:
 
 
 def _page(height: float, data: Arrays) -> Figure:
-    """Return a page's figure with a line for the note at its foot."""
-    figure = Figure(figsize=(PAGE_IN, height))
-    foot = 0.1 / height
-    figure.set_layout_engine("constrained", rect=(0, foot, 1, 1 - foot))
-    note(
-        figure,
-        "ImageNet and ResNet-50 replaced by Fashion-MNIST "
-        f"({data['n_samples']:,} images) and one hidden layer. Mean and 95 % band of {data['n_runs']} runs.",
-    )
-    return figure
+    """Return a page's figure that says what stands for ImageNet and ResNet-50."""
+    images, runs = data["n_samples"], data["n_runs"]
+    network = f"ImageNet and ResNet-50 replaced by Fashion-MNIST ({images:,} images) and one hidden layer"
+    return page(PAGE_IN, height, f"{network}. Mean and 95 % band of {runs} runs.")

@@ -5,11 +5,12 @@ from typing import Any
 
 import numpy as np
 
-from figures.claims import Finding, estimate, falls, is_below, worst
+from figures.claims import Finding, all_of, estimate, falls, over_readings
 from figures.compskip import setting
-from figures.compskip.setting import VARIANTS, Training, compskip, over_steps, trained
+from figures.compskip.setting import VARIANTS, Training, compskip, trained
+from figures.curves import banded
 from figures.quantities import Arrays, Quantity
-from figures.work import Work, banded
+from figures.work import Work
 
 SCALES: Mapping[str, Mapping[str, Any]] = {
     "quick": {
@@ -72,17 +73,12 @@ def fig2_claims(data: Arrays) -> Mapping[str, Finding]:
 
     def first_is_above(samples: Any, what: str) -> Finding:
         """Judge "the first row is above every other": paired differences, simultaneous intervals."""
-        found = {
-            name: estimate(row - samples[0], n_looks=len(c) - 1) for name, row in zip(c[1:], samples[1:], strict=True)
-        }
-        told = "; ".join(f"{name} − {c[0]}: {each}" for name, each in found.items())
-        evidence = {key: value for name, each in found.items() for key, value in each.evidence(name).items()}
-        return Finding(
-            worst([is_below(each.low, each.high, 0) for each in found.values()]), f"{what}: {told}", evidence
-        )
+        rows = zip(c[1:], samples[1:], strict=True)
+        found = {f"{name} − {c[0]}": estimate(row - samples[0], n_looks=len(c) - 1) for name, row in rows}
+        return all_of(found, lambda each: each.below(0), what)
 
     def both(name: str, judge: Any, what: str) -> Finding:
-        return over_steps({each: judge(rows, what) for each, rows in zip(variants, data[name], strict=True)})
+        return over_readings({each: judge(rows, what) for each, rows in zip(variants, data[name], strict=True)})
 
     at_end, on_average = "points at the end", "points in the mean over the epochs"
     return {

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from figures.claims import Finding, Outcome, estimate, falls, is_below, worst
+from figures.claims import Finding, Outcome, all_of, estimate, falls, over_readings
 from figures.compskip import setting
 from figures.compskip.setting import (
     AT_LEAST_76,
@@ -18,11 +18,11 @@ from figures.compskip.setting import (
     Trained,
     Training,
     compskip,
-    over_steps,
     trained,
 )
+from figures.curves import banded
 from figures.quantities import Array, Arrays, Quantity
-from figures.work import Work, banded
+from figures.work import Work
 from workbench.core.types import FloatArray
 
 OTHERS = {"without skips": WITHOUT_SKIPS, "dropSignSGD": DROP_SIGN_SGD, "repaired": REPAIRED}
@@ -123,7 +123,7 @@ def fig3_claims(data: Arrays) -> Mapping[str, Finding]:
 
 
 def _both(judge: Any) -> Finding:
-    return over_steps({variant: judge(v) for v, variant in enumerate(VARIANTS)})
+    return over_readings({variant: judge(v) for v, variant in enumerate(VARIANTS)})
 
 
 def _decreases(ends: FloatArray, skips: Array) -> Finding:
@@ -135,7 +135,7 @@ def _decreases(ends: FloatArray, skips: Array) -> Finding:
     centred = skips - skips.mean()  # (skips,)
     slope = estimate(centred @ ends / np.square(centred).sum())
     neighbours = falls(ends, [f"{prob:g}" for prob in skips], what="from one to the next")
-    outcome = is_below(slope.low, slope.high, 0.0)
+    outcome = slope.below(0.0)
     if neighbours.outcome == Outcome.NOT_REPRODUCED:
         outcome = Outcome.NOT_REPRODUCED
     told = f"points a unit of probability: {slope}, {neighbours.explanation}"
@@ -145,19 +145,12 @@ def _decreases(ends: FloatArray, skips: Array) -> Finding:
 def _declines(declines: Mapping[str, FloatArray], points: float) -> Finding:
     """Judge "every decline is at most so many points": simultaneous intervals, runs (R,) of each."""
     found = {name: estimate(each, n_looks=len(declines)) for name, each in declines.items()}
-    outcomes = [is_below(each.low, each.high, points) for each in found.values()]
-    told = "; ".join(f"{name}: {each}" for name, each in found.items())
-    evidence = {key: value for name, each in found.items() for key, value in each.evidence(f"decline_{name}").items()}
-    return Finding(worst(outcomes), f"points below the accuracy without skips, {points:.2f} at most: {told}", evidence)
+    what = f"points below the accuracy without skips, {points:.2f} at most"
+    return all_of(found, lambda each: each.below(points), what, prefix="decline_")
 
 
 def _not_above(differences: FloatArray) -> Finding:
     """Judge "only the testing accuracy declines": refuted where the training loss (R,) ends higher with the skips."""
     found = estimate(differences)
-    outcome = Outcome.INCONCLUSIVE
-    if found.low > 0:
-        outcome = Outcome.NOT_REPRODUCED
-    elif found.high < 0:
-        outcome = Outcome.REPRODUCED
     told = f"training loss at the end, most worker skips − none: {found}"
-    return Finding(outcome, told, found.evidence("loss_difference"))
+    return Finding(found.below(0), told, found.evidence("loss_difference"))

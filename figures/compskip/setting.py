@@ -6,9 +6,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from figures.claims import Finding, Outcome, worst
+from figures.curves import banded
 from figures.quantities import Quantity
-from figures.work import Work, banded
+from figures.work import Work
 from workbench.core.types import FloatArray, Trajectory
 from workbench.engine.loop import spaced_checkpoints
 
@@ -269,21 +269,3 @@ def ends_of(name: str, results: Sequence[Trained], axis: str) -> dict[str, Quant
         f"{name}_runs": Quantity(("variant", axis, "run"), ends, "percent"),
         **banded(name, ends.swapaxes(1, 2), ("variant", axis), unit="percent"),
     }
-
-
-def over_steps(findings: Mapping[str, Finding]) -> Finding:
-    """Judge a sentence in both variants: if they differ, it depends on step sizes, which the paper does not give."""
-    outcomes = {each.outcome for each in findings.values()}
-    if {Outcome.REPRODUCED, Outcome.NOT_REPRODUCED} <= outcomes:
-        outcome = Outcome.OPEN
-    elif Outcome.INCONCLUSIVE in outcomes:
-        outcome = Outcome.INCONCLUSIVE
-    else:
-        outcome = worst(list(outcomes))
-    told = "; ".join(f"{variant}: {each.explanation}" for variant, each in findings.items())
-    evidence = {
-        f"{variant.replace(' ', '_')}: {name}": value
-        for variant, each in findings.items()
-        for name, value in each.evidence.items()
-    }
-    return Finding(outcome, told, evidence)

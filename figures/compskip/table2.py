@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from figures.claims import Finding, Outcome, estimate, is_below, worst
+from figures.claims import Finding, Outcome, all_of, estimate, over_readings
 from figures.compskip import setting
 from figures.compskip.setting import (
     DROP_SIGN_SGD,
@@ -15,13 +15,11 @@ from figures.compskip.setting import (
     WITHOUT_SKIPS,
     Training,
     compskip,
-    over_steps,
     trained,
 )
 from figures.quantities import Arrays, Quantity
 from figures.work import Work
-from proofs_check.compskip.experiments import KEPT, SERVER_KEPT, TABLE_1, TABLE_2, WORKER_SKIP
-from proofs_check.compskip.experiments import gigabytes as gigabytes
+from proofs_check.compskip.experiments import KEPT, SERVER_KEPT, TABLE_1, TABLE_2, WORKER_SKIP, gigabytes
 from workbench.core.types import FloatArray
 
 ACCOUNTS = {  # β̃ of CompSkipDSGD and of the algorithm that it is compared with
@@ -99,15 +97,11 @@ def table2_claims(data: Arrays) -> Mapping[str, Finding]:
     def level(v: int, most: float, *, both_ways: bool) -> Finding:
         """Judge "no row is so many points below [27]", or above it either: simultaneous intervals."""
         found = {name: estimate(row, n_looks=len(skips)) for name, row in zip(skips, declines[v], strict=True)}
-        outcomes = [is_below(each.low, each.high, most) for each in found.values()]
-        if both_ways:
-            outcomes += [is_below(-each.high, -each.low, most) for each in found.values()]
-        told = "; ".join(f"{name}: {each}" for name, each in found.items())
-        evidence = {key: value for name, each in found.items() for key, value in each.evidence(name).items()}
-        return Finding(worst(outcomes), f"points below dropSignSGD, {most:g} at most: {told}", evidence)
+        least = -most if both_ways else -np.inf
+        return all_of(found, lambda each: each.between(least, most), f"points below dropSignSGD, {most:g} at most")
 
     def in_both(most: float, *, both_ways: bool) -> Finding:
-        return over_steps({variant: level(v, most, both_ways=both_ways) for v, variant in enumerate(VARIANTS)})
+        return over_readings({variant: level(v, most, both_ways=both_ways) for v, variant in enumerate(VARIANTS)})
 
     least = dict(zip(data["account"].tolist(), data["saved_gb"].min(axis=1).tolist(), strict=True))
     enough = {value >= HUNDREDS_GB for value in least.values()}

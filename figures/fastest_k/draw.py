@@ -5,7 +5,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from figures.quantities import Arrays
-from figures.style import COLUMN_IN, PAGE_IN, banded_curve, letter, note, plain_ticks, scheme_style
+from figures.style import COLUMN_IN, PAGE_IN, banded_curve, letter, page, plain_ticks, scheme_style
 
 COSTS = {"downloads": "gradients sent\n(vectors)", "transfers": "gradients and iterates\nsent (vectors)"}
 IMAGES = "MNIST: 60 or 80 of a selection of 5,000 images"
@@ -14,7 +14,7 @@ STRETCHED = "rate 5/s (mean 1/5 s); the printed rate 1/5 stretches time 25-fold"
 
 def fig1_draw(data: Arrays) -> Figure:
     """Bound on the error over time, for fixed numbers of workers to wait for and for the adaptive policy."""
-    figure = _noted(COLUMN_IN, 2.7, STRETCHED)
+    figure = page(COLUMN_IN, 2.7, STRETCHED)
     ax = figure.subplots()
     for w, k in enumerate(data["n_wait"]):
         ax.semilogy(data["time_s"], data["fixed"][w], **_sparse(f"fastest_{k}", len(data["time_s"]), w))
@@ -32,7 +32,7 @@ def fig1_draw(data: Arrays) -> Figure:
 
 def fig2_draw(data: Arrays) -> Figure:
     """The best number of workers to wait for over time: fixed (a), adaptive (b)."""
-    figure = _noted(COLUMN_IN, 3.4, STRETCHED)
+    figure = page(COLUMN_IN, 3.4, STRETCHED)
     top, bottom = figure.subplots(2, sharex=True)
     shown = int(np.flatnonzero(data["rate"] == data["rate"].max())[0])
     panels = (
@@ -68,7 +68,7 @@ def fig3_draw(data: Arrays) -> Figure:
 
     Where a curve has ended, a thin line goes on at the level at which its error stays.
     """
-    figure = _noted(COLUMN_IN, 2.9, "dotted: where the error stays later on; numbers: the adaptive k from there on")
+    figure = page(COLUMN_IN, 2.9, "dotted: where the error stays later on; numbers: the adaptive k from there on")
     ax = figure.subplots()
     end = data["time_s"][-1]
     for s, name in enumerate(data["scheme"]):
@@ -105,7 +105,7 @@ def fig3_draw(data: Arrays) -> Figure:
 
 def fig4_draw(data: Arrays) -> Figure:
     """Communication to an error in linear regression: gradients (a), gradients and iterates (b)."""
-    figure = Figure(figsize=(PAGE_IN, 2.6), layout="constrained")
+    figure = page(PAGE_IN, 2.6)
     for ax, name, text in zip(figure.subplots(1, 2, sharex=True), COSTS, "ab", strict=True):
         _costs(ax, data, name, ())
         ax.set_xscale("log")
@@ -119,7 +119,7 @@ def fig4_draw(data: Arrays) -> Figure:
 
 def fig5_draw(data: Arrays) -> Figure:
     """Log-loss over time in logistic regression on MNIST, with 2, 4, 8 of 20 workers and adaptively."""
-    figure = _noted(PAGE_IN, 2.6, IMAGES)
+    figure = page(PAGE_IN, 2.6, IMAGES)
     axes = figure.subplots(1, len(data["reading"]), sharey=True, squeeze=False)[0]
     for r, (ax, reading) in enumerate(zip(axes, data["reading"], strict=True)):
         for s, name in enumerate(data["scheme"]):
@@ -137,7 +137,7 @@ def fig5_draw(data: Arrays) -> Figure:
 
 def fig6_draw(data: Arrays) -> Figure:
     """Communication to a log-loss on MNIST: gradients (a), gradients and iterates (b), for each reading."""
-    figure = _noted(PAGE_IN, 4.2, IMAGES)
+    figure = page(PAGE_IN, 4.2, IMAGES)
     axes = figure.subplots(2, len(data["reading"]), sharex=True, sharey="row", squeeze=False)
     for row, name, text in zip(axes, COSTS, "ab", strict=True):
         for r, (ax, reading) in enumerate(zip(row, data["reading"], strict=True)):
@@ -152,13 +152,6 @@ def fig6_draw(data: Arrays) -> Figure:
         plain_ticks(ax.xaxis)
         ax.set_xlabel("log-loss with ridge reached")
     axes[0, 0].legend()
-    return figure
-
-
-def _noted(width: float, height: float, text: str) -> Figure:
-    """Return a figure with a note at its foot."""
-    figure = Figure(figsize=(width, height), layout="constrained")
-    note(figure, text)
     return figure
 
 

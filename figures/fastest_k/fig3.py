@@ -5,7 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from figures.claims import Finding, Outcome, estimate, falls, ratio, worst
+from figures.claims import Finding, Outcome, estimate, falls, over_readings, ratio, worst
+from figures.curves import banded
 from figures.fastest_k import regression
 from figures.fastest_k.progress import (
     ADAPTIVE,
@@ -13,13 +14,12 @@ from figures.fastest_k.progress import (
     evidence,
     grouped,
     label,
-    over_readings,
     races,
     reached_by_groups,
     told,
 )
 from figures.quantities import Arrays, Quantity
-from figures.work import Work, banded
+from figures.work import Work
 from workbench.core.types import FloatArray
 
 SCALES, DIFFERS = regression.SCALES, regression.DIFFERS
@@ -73,13 +73,8 @@ def fig3_claims(data: Arrays) -> Mapping[str, Finding]:
 def _better(data: Arrays) -> Finding:
     """Judge by the time to every error, against the fixed k that is the fastest there."""
     compared = races(data["error_of_run"], data["seconds_of_run"], data["scheme"], regression.targets(data))
-    outcomes = {each.outcome for each in compared}
-    if outcomes in ({Outcome.REPRODUCED}, {Outcome.NOT_REPRODUCED}):
-        outcome = outcomes.pop()
-    else:
-        both = {Outcome.REPRODUCED, Outcome.NOT_REPRODUCED} <= outcomes
-        outcome = Outcome.OPEN if both else Outcome.INCONCLUSIVE
-    return Finding(outcome, f"seconds of adaptive k: {told(compared)}", evidence(compared))
+    by_target = over_readings({f"{each.target:.2g}": Finding(each.outcome, "") for each in compared})
+    return Finding(by_target.outcome, f"seconds of adaptive k: {told(compared)}", evidence(compared))
 
 
 def _times(data: Arrays, name: str, target: float) -> FloatArray:
@@ -97,9 +92,7 @@ def _lowest_at(data: Arrays, name: str, quoted_s: float) -> Finding:
             found[f"{factor:g} × lowest"] = Finding(Outcome.INCONCLUSIVE, f"{missing} groups of runs do not reach it")
             continue
         when = estimate(times, n_looks=len(LEVELS))
-        low, high = (1 - NEAR) * quoted_s, (1 + NEAR) * quoted_s
-        inside, outside = low < when.low and when.high < high, when.high < low or when.low > high
-        outcome = Outcome.REPRODUCED if inside else Outcome.NOT_REPRODUCED if outside else Outcome.INCONCLUSIVE
+        outcome = when.between((1 - NEAR) * quoted_s, (1 + NEAR) * quoted_s)
         found[f"{factor:g} × lowest"] = Finding(outcome, f"after {when} s", when.evidence("seconds"))
     return over_readings(found)
 

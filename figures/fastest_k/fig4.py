@@ -6,10 +6,11 @@ from typing import Any
 import numpy as np
 
 from figures.claims import Finding
+from figures.curves import banded
 from figures.fastest_k import regression
 from figures.fastest_k.progress import less_for_every_error, races, reached
 from figures.quantities import Arrays, Quantity
-from figures.work import Work, banded
+from figures.work import Work
 
 SCALES, DIFFERS = regression.SCALES, regression.DIFFERS
 

@@ -5,7 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from figures.claims import Finding, Outcome, estimate, ratio
+from figures.claims import Finding, Outcome, estimate, over_readings, ratio, worst
+from figures.curves import banded
 from figures.fastest_k import digits
 from figures.fastest_k.progress import (
     ADAPTIVE,
@@ -13,12 +14,11 @@ from figures.fastest_k.progress import (
     grouped,
     label,
     less_for_every_error,
-    over_readings,
     races,
     reached_by_groups,
 )
 from figures.quantities import Array, Arrays, Quantity
-from figures.work import Work, banded
+from figures.work import Work
 
 SCALES, DIFFERS = digits.SCALES, digits.DIFFERS
 
@@ -84,9 +84,7 @@ def _lowest_at(error: Array, seconds: Array, schemes: Array) -> Finding:
     if seconds[own, :, -1].min() < LONG_ENOUGH * LOWEST_S:
         return Finding(Outcome.INCONCLUSIVE, f"runs end at {seconds[own, :, -1].min():.0f} s, when it may fall still")
     when = estimate(times)
-    low, high = (1 - NEAR) * LOWEST_S, (1 + NEAR) * LOWEST_S
-    inside, outside = low < when.low and when.high < high, when.high < low or when.low > high
-    outcome = Outcome.REPRODUCED if inside else Outcome.NOT_REPRODUCED if outside else Outcome.INCONCLUSIVE
+    outcome = when.between((1 - NEAR) * LOWEST_S, (1 + NEAR) * LOWEST_S)
     told = f"within 5 % of the lowest, {_lowest(error[own]):.3g}, after {when} of {seconds[own, :, -1].mean():.0f} s"
     return Finding(outcome, told, when.evidence("seconds"))
 
@@ -98,7 +96,7 @@ def _others(error: Array, seconds: Array, schemes: Array) -> Finding:
     mine = reached_by_groups(error[own], seconds[own], target)  # (G,)
     if not np.isfinite(mine).all():
         return Finding(Outcome.INCONCLUSIVE, "a group of runs stays above the lowest mean")
-    outcomes: set[Outcome] = set()
+    outcomes: list[Outcome] = []
     told: list[str] = []
     numbers: dict[str, float] = {}
     for s, name in enumerate(schemes):
@@ -109,9 +107,8 @@ def _others(error: Array, seconds: Array, schemes: Array) -> Finding:
         takes = ratio(np.where(np.isfinite(times), times, ended), mine, n_looks=len(schemes) - 1)
         late = takes.low > LONGER
         soon = takes.high < LONGER and bool(np.isfinite(times).all())
-        outcomes.add(Outcome.REPRODUCED if late else Outcome.NOT_REPRODUCED if soon else Outcome.INCONCLUSIVE)
+        outcomes.append(Outcome.REPRODUCED if late else Outcome.NOT_REPRODUCED if soon else Outcome.INCONCLUSIVE)
         least = "" if np.isfinite(times).all() else "at least "
         told.append(f"{label(str(name))}: {least}{takes} × the time")
         numbers |= takes.evidence(str(name))
-    order = (Outcome.NOT_REPRODUCED, Outcome.INCONCLUSIVE, Outcome.REPRODUCED)
-    return Finding(next(each for each in order if each in outcomes), "; ".join(told), numbers)
+    return Finding(worst(outcomes), "; ".join(told), numbers)

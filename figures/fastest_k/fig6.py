@@ -5,19 +5,19 @@ from typing import Any
 
 import numpy as np
 
-from figures.claims import Finding, Outcome, ratio
+from figures.claims import Finding, Outcome, over_readings, ratio, worst
+from figures.curves import banded
 from figures.fastest_k import digits
 from figures.fastest_k.progress import (
     ADAPTIVE,
     label,
     less_for_every_error,
-    over_readings,
     races,
     reached,
     reached_by_groups,
 )
 from figures.quantities import Array, Arrays, Quantity
-from figures.work import Work, banded
+from figures.work import Work
 
 SCALES, DIFFERS = digits.SCALES, digits.DIFFERS
 
@@ -73,7 +73,7 @@ def fig6_claims(data: Arrays) -> Mapping[str, Finding]:
 def _slightly_higher(error: Array, sent: Array, schemes: Array) -> Finding:
     """Judge "slightly higher than that of the non-adaptive for high error values", against each of them."""
     own = list(schemes).index(ADAPTIVE)
-    outcomes: set[Outcome] = set()
+    outcomes: list[Outcome] = []
     told: list[str] = []
     numbers: dict[str, float] = {}
     looks = len(HIGH) * (len(schemes) - 1)
@@ -84,11 +84,11 @@ def _slightly_higher(error: Array, sent: Array, schemes: Array) -> Finding:
             if s == own or not np.isfinite(mine + other).all():
                 continue
             times = ratio(mine, other, n_looks=looks)
-            true, false = times.low > 1 and times.high < SLIGHTLY, times.high <= 1 or times.low > SLIGHTLY
-            outcomes.add(Outcome.REPRODUCED if true else Outcome.NOT_REPRODUCED if false else Outcome.INCONCLUSIVE)
+            outcomes.append(
+                Outcome.NOT_REPRODUCED if times.high <= 1 else times.between(1, SLIGHTLY)
+            )  # equal is not higher
             told.append(f"{times} × {label(str(name))} at {target:g}")
             numbers |= times.evidence(f"{name}_at_{target:g}")
     if not told:
         return Finding(Outcome.INCONCLUSIVE, "no run reaches these log-losses")
-    order = (Outcome.NOT_REPRODUCED, Outcome.INCONCLUSIVE, Outcome.REPRODUCED)
-    return Finding(next(each for each in order if each in outcomes), "; ".join(told), numbers)
+    return Finding(worst(outcomes), "; ".join(told), numbers)

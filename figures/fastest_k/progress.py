@@ -1,13 +1,13 @@
 """How far runs are after some rounds, what that took, and who reaches an error first."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import NamedTuple
 
 import numpy as np
 
-from figures.claims import Estimate, Finding, Outcome, ratio
+from figures.claims import Estimate, Finding, Outcome, ratio, worst
 from figures.quantities import Array
 from workbench.core.types import FloatArray, Trajectory
 from workbench.quantizers.identity import FLOAT_BITS
@@ -166,10 +166,7 @@ def less_for_every_error(compared: Sequence[Race], what: str) -> Finding:
     """Judge "the adaptive version needs less for any given error"."""
     if not compared:
         return Finding(Outcome.INCONCLUSIVE, "the adaptive runs reach none of these errors")
-    outcomes = {each.outcome for each in compared}
-    outcome = next(
-        each for each in (Outcome.NOT_REPRODUCED, Outcome.INCONCLUSIVE, Outcome.REPRODUCED) if each in outcomes
-    )
+    outcome = worst([each.outcome for each in compared])
     return Finding(outcome, f"{what} of adaptive k: {told(compared)}", evidence(compared))
 
 
@@ -178,19 +175,3 @@ def evidence(compared: Sequence[Race]) -> dict[str, float]:
     return {
         name: number for each in compared for name, number in each.ratio.evidence(f"ratio_at_{each.target:.2g}").items()
     }
-
-
-def over_readings(found: Mapping[str, Finding]) -> Finding:
-    """Judge a sentence from what every reading of the paper says of it: open where the answer turns on the reading."""
-    outcomes = {each.outcome for each in found.values()}
-    if {Outcome.REPRODUCED, Outcome.NOT_REPRODUCED} <= outcomes:
-        outcome = Outcome.OPEN
-    else:
-        outcome = next(
-            each
-            for each in (Outcome.OPEN, Outcome.INCONCLUSIVE, Outcome.NOT_REPRODUCED, Outcome.REPRODUCED)
-            if each in outcomes
-        )
-    told = " | ".join(f"{reading}: {each.explanation}" for reading, each in found.items())
-    numbers = {f"{reading}_{name}": value for reading, each in found.items() for name, value in each.evidence.items()}
-    return Finding(outcome, told, numbers)

@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from figures.quantities import Array, Arrays
-from figures.style import PAGE_IN, banded_curve, letter, note, plain_ticks, scheme_style
+from figures.style import PAGE_IN, banded_curve, legend_above, letter, page, plain_ticks, scheme_style
 
 CLOTHES = "Fashion-MNIST, one hidden layer of 10 units; not COCO, MobileNetV3"
 
@@ -17,7 +17,7 @@ def fig1_draw(data: Arrays) -> Figure:
 
     The objective is above, the loss below, one column for each number of workers.
     """
-    figure = Figure(figsize=(PAGE_IN, 3.9), layout="constrained")
+    figure = page(PAGE_IN, 3.9)
     axes = figure.subplots(2, len(data["n_workers"]), sharex="col", sharey="row", squeeze=False)
     for s, n_workers in enumerate(data["n_workers"]):
         top, bottom = axes[:, s]
@@ -37,29 +37,27 @@ def fig1_draw(data: Arrays) -> Figure:
         bottom.set_xlabel("bit budget $B$ (bits a coordinate, all workers)")
     axes[0, 0].set_ylabel("objective $\\Sigma_i u_i / W$")
     axes[1, 0].set_ylabel("loss to the optimum (%)")
-    handles, labels = axes[0, 0].get_legend_handles_labels()
     title = f"mean and 10–90 % band over {data['n_profiles']} profiles"
-    figure.legend(handles, labels, loc="outside upper center", ncols=len(labels), title=title, title_fontsize=7)
+    legend_above(figure, axes[0, 0], title=title, title_fontsize=7)
     return figure
 
 
 def fig2_draw(data: Arrays) -> Figure:
     """Convergence of every gradient code at equal bits: SGD at two budgets, and Adam, for two numbers of workers."""
-    figure = Figure(figsize=(PAGE_IN, 4.4), layout="constrained")
+    figure = page(PAGE_IN, 4.4, CLOTHES)
     axes = figure.subplots(2, 3, sharex=True)
     for at, (ax, panel) in enumerate(zip(axes.flat, data["panel"], strict=True)):
         _losses(ax, data, panel, data["method"])
         letter(ax, panel)
         how = "Adam" if panel in ("c", "f") else "SGD"
         ax.set_title(f"{how}, {data['workers'][at]} workers, $B$ = {data['budget'][at]}", loc="right")
-    _finish(figure, axes)
-    note(figure, CLOTHES)
+    _finish(figure, axes, axes[0, 0])
     return figure
 
 
 def fig3_draw(data: Arrays) -> Figure:
     """The optimal code with fewer bits, larger models, unequal workers, error feedback, and over the bits sent."""
-    figure = Figure(figsize=(PAGE_IN, 4.9), layout="constrained")
+    figure = page(PAGE_IN, 4.9, "Fashion-MNIST (c: MNIST), one hidden layer or softmax; not COCO, ResNet-50, GPT-2")
     axes = figure.subplots(2, 3)
     titles = {
         "a": "fewer bits, softmax",
@@ -82,8 +80,7 @@ def fig3_draw(data: Arrays) -> Figure:
     last.set_xlabel("bits sent by workers (Mbit)")
     letter(last, "f")
     last.set_title("loss over bits", loc="right")
-    _finish(figure, axes, legend_of=axes[0, 1])
-    note(figure, "Fashion-MNIST (c: MNIST), one hidden layer or softmax; not COCO, ResNet-50, GPT-2")
+    _finish(figure, axes, axes[0, 1])
     return figure
 
 
@@ -115,17 +112,16 @@ def _style(method: str) -> dict[str, Any]:
     return scheme_style(method)
 
 
-def _finish(figure: Figure, axes: Any, *, legend_of: Axes | None = None) -> None:
+def _finish(figure: Figure, axes: Any, legend_of: Axes) -> None:
     """Name the common axis, and put the methods of one panel above all of them."""
     for ax in axes[:, 0]:
         ax.set_ylabel("training loss (cross-entropy)")
-    handles, labels = (legend_of or axes[0, 0]).get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper center", ncols=4)
+    legend_above(figure, legend_of, ncols=4)
 
 
 def fig4_draw(data: Arrays) -> Figure:
     """What the trained networks make of a sample image, and of many: how often they are right."""
-    figure = Figure(figsize=(PAGE_IN, 2.4), layout="constrained")
+    figure = page(PAGE_IN, 2.4, CLOTHES)
     picture, one, many = figure.subplots(1, 3, width_ratios=(1, 2, 2))
     picture.imshow(data["image"], cmap="gray_r")
     picture.set_axis_off()
@@ -142,5 +138,4 @@ def fig4_draw(data: Arrays) -> Figure:
         ax.set_xlabel("share of runs" if ax is one else "share of images")
         ax.set_title(title)
         ax.set_xlim(-0.05, 1.05)
-    note(figure, CLOTHES)
     return figure

@@ -7,9 +7,10 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
-from figures.claims import Estimate, Outcome, estimate, worst
+from figures.claims import Estimate, Finding, Outcome, estimate, over_readings, worst
+from figures.curves import banded, first_time
 from figures.quantities import Arrays, Quantity
-from figures.work import Work, banded
+from figures.work import Work
 from workbench.core.streams import stream
 from workbench.core.types import FloatArray, Trajectory
 
@@ -28,6 +29,7 @@ SIZES: Mapping[str, Mapping[str, Any]] = {  # of every training, by scale
     "quick": {"n_rounds": 12, "n_runs": 4, "n_pilots": 1, "n_samples": 200, "steps": (0.5, 1.5)},
     "paper": {"n_rounds": 100, "n_runs": 20, "n_pilots": 4, "n_samples": 1000, "steps": (0.05, 0.15, 0.5, 1.5, 4.5)},
 }
+ONE_WORLD: Mapping[str, int] = {"n_workers": 10, "bits": 3}  # of Figs. 3 and 4
 
 DIFFERS = (
     "COCO and MobileNetV3 cannot be had: images of Fashion-MNIST are classified by a network with one hidden layer, so "
@@ -157,13 +159,14 @@ def curves(panels: Mapping[str, Mapping[str, Trained]], methods: Sequence[str]) 
     """Return loss over rounds, what each run ends with, and what the tuning did, panel by panel.
 
     `loss` (panel, method, checkpoint) with its band; `final` (panel, method, run); `step` (panel, method);
-    `common` (panel, method, pilot), final losses of the pilots at the step that suits the ideal method best; of a
-    method that a panel lacks nothing is finite.
+    `rounds_ahead` (panel, method, run), of ours; `common` (panel, method, pilot), final losses of the pilots at the
+    step that suits the ideal method best; of a method that a panel lacks nothing is finite.
     """
     some = next(iter(next(iter(panels.values())).values())).trajectory
     n_pilots = max(each.pilots.shape[1] for found in panels.values() for each in found.values())
     shape = (len(panels), len(methods))
     loss = np.full((*shape, *some.loss.shape), np.nan)  # (panels, methods, R, T+1)
+    ahead = np.full((*shape, len(some.loss)), np.nan)  # (panels, methods, R)
     common = np.full((*shape, n_pilots), np.nan)  # (panels, methods, pilots)
     step = np.full(shape, np.nan)  # (panels, methods)
     for p, found in enumerate(panels.values()):
@@ -172,6 +175,8 @@ def curves(panels: Mapping[str, Mapping[str, Trained]], methods: Sequence[str]) 
                 continue
             each = found[method]
             loss[p, m], step[p, m] = each.trajectory.loss, each.step
+            if OURS in found:
+                ahead[p, m] = _rounds_ahead(found[OURS].trajectory, each.trajectory)
             if each.pilots.size and IDEAL in found:
                 at = int(found[IDEAL].pilots.mean(axis=1).argmin())
                 common[p, m] = each.pilots[at]
@@ -182,85 +187,70 @@ def curves(panels: Mapping[str, Mapping[str, Trained]], methods: Sequence[str]) 
         "round": Quantity(("checkpoint",), some.iterations),
         **banded("loss", loss, (*axes, "checkpoint")),
         "final": Quantity((*axes, "run"), loss[..., -1]),
+        "rounds_ahead": Quantity((*axes, "run"), ahead),
         "common": Quantity((*axes, "pilot"), common),
         "step": Quantity(axes, step),
     }
 
 
-class Gap(NamedTuple):
-    """How much more loss one method ends with than another, over paired runs."""
+def _rounds_ahead(ours: Trajectory, theirs: Trajectory) -> FloatArray:
+    """How many rounds earlier ours has the other's final loss than the other, run by run, shape (R,).
 
-    outcome: Outcome  # of "the first has less"
-    difference: Estimate
+    Where ours never has it, that counts as the first round after the last one.
+    """
+    rounds = np.broadcast_to(ours.iterations.astype(float), ours.loss.shape)  # (R, T+1)
+    excess, own = (each.loss - final_loss(theirs)[:, None] for each in (ours, theirs))  # (R, T+1) each
+    never = rounds[:, -1] + 1
+    needed, took = (np.nan_to_num(first_time(each, rounds, 0.0), nan=never[0]) for each in (excess, own))  # (R,) each
+    return took - needed
 
 
-def gap(ours: FloatArray, theirs: FloatArray, *, n_looks: int = 1) -> Gap:
-    """Judge "ours ends with less loss than theirs"; a run that diverged has more than any other.
+def gap(ours: FloatArray, theirs: FloatArray, *, n_looks: int = 1) -> Estimate:
+    """How much more loss the other ends with; a run that diverged makes a mean infinite.
 
     Parameters
     ----------
     ours, theirs : final losses of the same noise histories, shape (R,)
     """
-    if np.isfinite(ours).all() and not np.isfinite(theirs).all():
-        return Gap(Outcome.REPRODUCED, Estimate(np.inf, np.inf, np.inf))
-    if not np.isfinite(ours).all():
-        outcome = Outcome.NOT_REPRODUCED if np.isfinite(theirs).all() else Outcome.INCONCLUSIVE
-        return Gap(outcome, Estimate(-np.inf, -np.inf, np.inf))
-    difference = estimate(theirs - ours, n_looks=n_looks)
-    return Gap(difference.above(0.0), difference)
+    fine, other_fine = np.isfinite(ours).all(), np.isfinite(theirs).all()
+    if fine and other_fine:
+        return estimate(theirs - ours, n_looks=n_looks)
+    if fine or other_fine:
+        sure = np.inf if fine else -np.inf
+        return Estimate(sure, sure, sure)
+    return Estimate(np.nan, -np.inf, np.inf)
 
 
-def beats_all(
-    data: Arrays,
-    panels: Sequence[str],
-    baselines: Sequence[str] = BASELINES,
-    *,
-    of: Literal["final", "common"] = "final",
-) -> dict[str, Gap]:
-    """Compare ours with every baseline in some panels: gaps by "panel, method", intervals simultaneous."""
-    at = {name: index for index, name in enumerate(data["panel"].tolist())}
-    method = {name: index for index, name in enumerate(data["method"].tolist())}
-    pairs = [(p, m) for p in panels for m in baselines if not np.isnan(data[of][at[p], method[m]]).any()]
-    return {
-        f"{p}, {m}": gap(data[of][at[p], method[OURS]], data[of][at[p], method[m]], n_looks=len(pairs))
-        for p, m in pairs
-    }
+def beats_all(data: Arrays, panels: Sequence[str], *, of: Literal["final", "common"] = "final") -> Finding:
+    """Judge "ours ends with less loss than every baseline" in some panels, intervals simultaneous."""
+    pairs = [(p, m) for p in panels for m in BASELINES if not np.isnan(row(data, p, m, of)).any()]
+    return beaten({f"{p}, {m}": gap(row(data, p, OURS, of), row(data, p, m, of), n_looks=len(pairs)) for p, m in pairs})
+
+
+def beaten(gaps: Mapping[str, Estimate]) -> Finding:
+    """Judge "all of them end with more loss": how many do, and by how little the least does."""
+    outcomes = [each.above(0.0) for each in gaps.values()]
+    counts = Counter(outcomes)
+    name = min(gaps, key=lambda each: gaps[each].mean)
+    told = f"{counts[Outcome.REPRODUCED]} of {len(gaps)} comparisons favour ours"
+    told += f", {counts[Outcome.NOT_REPRODUCED]} the other, {counts[Outcome.INCONCLUSIVE]} neither"
+    evidence = {name: each.mean for name, each in gaps.items()}
+    return Finding(worst(outcomes), f"{told}; least that with {name}: {gaps[name]}", evidence)
+
+
+def beats_at_any_step(data: Arrays, panels: Sequence[str]) -> Finding:
+    """Judge `beats_all` with the steps tuned for each method, and at the one that suits centralized SGD."""
+    common = beats_all(data, panels, of="common")
+    return over_readings({"steps tuned": beats_all(data, panels), "SGD's best step": common})
 
 
 def excess(data: Arrays, panel: str, method: str) -> Estimate:
     """Final loss over that of centralized SGD, less 1, over paired runs."""
-    at, methods = data["panel"].tolist().index(panel), data["method"].tolist()
-    ours, ideal = (data["final"][at, methods.index(each)] for each in (method, IDEAL))  # (R,) each
-    if not np.isfinite(ours).all():
-        return Estimate(np.inf, np.inf, np.inf)
-    return estimate(ours / ideal - 1)
+    ratio = row(data, panel, method) / row(data, panel, IDEAL)  # (R,)
+    return estimate(ratio - 1) if np.isfinite(ratio).all() else Estimate(np.inf, np.inf, np.inf)
 
 
-def shown(found: Mapping[str, Estimate]) -> str:
-    """Put estimates into words."""
-    return ", ".join(f"{name} {each}" for name, each in found.items())
-
-
-def told(gaps: Mapping[str, Gap]) -> str:
-    """Say how many comparisons favour ours, and which is the one that favours it least."""
-    counts = Counter(each.outcome for each in gaps.values())
-    name = min(gaps, key=lambda each: gaps[each].difference.mean)
-    sides = [f"{counts[Outcome.REPRODUCED]} of {len(gaps)} comparisons favour ours"]
-    if counts[Outcome.NOT_REPRODUCED]:
-        sides.append(f"{counts[Outcome.NOT_REPRODUCED]} the other")
-    if counts[Outcome.INCONCLUSIVE]:
-        sides.append(f"{counts[Outcome.INCONCLUSIVE]} neither")
-    return f"{', '.join(sides)}; least that with {name}: {gaps[name].difference}"
-
-
-def evidence(gaps: Mapping[str, Gap]) -> dict[str, float]:
-    """Mean differences by name, theirs − ours."""
-    return {name: each.difference.mean for name, each in gaps.items()}
-
-
-def settled(tuned: Mapping[str, Gap], common: Mapping[str, Gap]) -> Outcome:
-    """Judge "ours beats all": open where it does with the steps tuned for each, and not at one step for all."""
-    here, there = (worst([each.outcome for each in gaps.values()]) for gaps in (tuned, common))
-    if not common or here == there or Outcome.INCONCLUSIVE in (here, there):
-        return here
-    return Outcome.OPEN
+def row(data: Arrays, panel: str, method: str, of: str = "final") -> FloatArray:
+    """Return what `of` holds of a method in a panel, by default each run's final loss, shape (R,)."""
+    found: FloatArray = data[of][data["panel"].tolist().index(panel), data["method"].tolist().index(method)]
+    return found

@@ -8,13 +8,11 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter
 
 from figures.quantities import Arrays
-from figures.style import PAGE_IN, banded_curve, letter, note, plain_ticks, scheme_style
+from figures.style import PAGE_IN, banded_curve, graded, legend_above, letter, page, plain_ticks, scheme_style
 
 OVERHEAD = "communication overhead $\\psi_t$ (bits)"
 RESIDUAL, ERROR, LOSS = "$\\sqrt{2F(x_t)}$", "error $\\|x_t - x^*\\|$", "training loss $F(x_t)$"
-SHADES = ("#2E2308", "#8C6D1F", "#C08A1A", "#B5A27A", "#D8B45A")  # of the 1-bit method's brown
-LINES: tuple[Any, ...] = ("-", "--", "-.", ":", (0, (7, 2)))
-MARKERS = ("o", "s", "^", "D", "v")
+LINES = ("-", "--", "-.")  # of the values of p
 DATASETS = {"mnist": "MNIST", "fashion_mnist": "Fashion-MNIST"}
 
 
@@ -23,7 +21,7 @@ def fig2_draw(data: Arrays) -> Figure:
 
     Residuals are above, errors below: over the overhead, over the rounds, and with tuned step sizes.
     """
-    figure = Figure(figsize=(PAGE_IN, 4.1), layout="constrained")
+    figure = page(PAGE_IN, 4.1)
     axes = figure.subplots(2, 3, sharey="row")
     for row, name in zip(axes, ("residual", "error"), strict=True):
         for m, method in enumerate(data["method"]):
@@ -47,7 +45,7 @@ def fig2_draw(data: Arrays) -> Figure:
     axes[0, 0].set_title("step $10^{-5}/t$")
     axes[0, 1].set_title("step $10^{-5}/t$")
     axes[0, 2].set_title("tuned step")
-    _legend_above(figure, axes[0, 0])
+    legend_above(figure, axes[0, 0])
     return figure
 
 
@@ -63,7 +61,7 @@ def fig3_draw(data: Arrays) -> Figure:
 
 def fig4_draw(data: Arrays) -> Figure:
     """1-bit gradient coding over the mean replication: curves, and the overhead to a residual and an error."""
-    figure = Figure(figsize=(PAGE_IN, 4.1), layout="constrained")
+    figure = page(PAGE_IN, 4.1)
     axes = figure.subplots(2, 2)
     _curves(axes[0], data, [f"$D={d}$" for d in data["replication"]])
     targets = ("$\\sqrt{2F} = 1000$", "error 4")
@@ -75,7 +73,7 @@ def fig4_draw(data: Arrays) -> Figure:
         ax.set_ylim(bottom=0)
         ax.yaxis.set_major_formatter(EngFormatter(sep=""))
         letter(ax, text)
-    _legend_above(figure, axes[0, 0])
+    legend_above(figure, axes[0, 0])
     return figure
 
 
@@ -89,7 +87,7 @@ def fig6_draw(data: Arrays) -> Figure:
 
     A curve ends where the first of its runs diverges; the legend tells how many do.
     """
-    figure = Figure(figsize=(PAGE_IN, 2.9), layout="constrained")
+    figure = page(PAGE_IN, 2.9)
     paper, own = figure.subplots(1, 2, sharey=True)
     n_runs = data["diverged"].shape[-1]
     for m, method in enumerate(data["method"]):
@@ -116,7 +114,7 @@ def fig7_draw(data: Arrays) -> Figure:
 
     A curve ends where the first of its runs diverges; the legend tells how many do.
     """
-    figure = Figure(figsize=(PAGE_IN, 2.5), layout="constrained")
+    figure = page(PAGE_IN, 2.5)
     panels = (
         ("step_size", 1e5, "step ${:g}\\times10^{{-5}}$"),
         ("n_workers", 1, "{} workers"),
@@ -127,7 +125,7 @@ def fig7_draw(data: Arrays) -> Figure:
         for v, value in enumerate(data[name]):
             failed = np.count_nonzero(~np.isfinite(ends[v]))
             told = label.format(unit * value) + (f", {failed}/{ends.shape[1]} diverge" if failed else "")
-            banded_curve(ax, data["overhead"], data, f"loss_by_{name}", (v,), _shade(v), label=told)
+            banded_curve(ax, data["overhead"], data, f"loss_by_{name}", (v,), graded(v, len(ends), told))
         ax.set_yscale("log")
         ax.set_ylim(1e4, 1e6)
         ax.legend(loc="lower left")
@@ -142,7 +140,8 @@ def fig8_draw(data: Arrays) -> Figure:
 
     MNIST is above, Fashion-MNIST below: with pixels on [0, 1], on [0, 255], and with tuned step sizes.
     """
-    figure = Figure(figsize=(PAGE_IN, 4.1), layout="constrained")
+    images = "digits 0 and 2 of a selection of 5,000 of MNIST's images; T-shirts and trousers of Fashion-MNIST"
+    figure = page(PAGE_IN, 4.1, images)
     axes = figure.subplots(2, 3)
     for d, dataset in enumerate(data["dataset"]):
         for m, method in enumerate(data["method"]):
@@ -165,16 +164,15 @@ def fig8_draw(data: Arrays) -> Figure:
     axes[0, 2].set_title("pixels to 1, tuned step")
     for ax in axes[:, 2]:
         ax.set_xlim(left=0)
-    _legend_above(figure, axes[0, 0])
-    note(figure, "digits 0 and 2 of a selection of 5,000 of MNIST's images; T-shirts and trousers of Fashion-MNIST")
+    legend_above(figure, axes[0, 0])
     return figure
 
 
 def _residual_and_error(data: Arrays, labels: list[str]) -> Figure:
-    figure = Figure(figsize=(PAGE_IN, 2.6), layout="constrained")
+    figure = page(PAGE_IN, 2.6)
     axes = figure.subplots(1, 2)
     _curves(axes, data, labels)
-    _legend_above(figure, axes[0])
+    legend_above(figure, axes[0])
     return figure
 
 
@@ -182,7 +180,7 @@ def _curves(axes: Any, data: Arrays, labels: list[str]) -> None:
     """Draw residual and error over the overhead, one shade of the 1-bit method for each label."""
     for ax, name, text, what in zip(axes, ("residual", "error"), "ab", (RESIDUAL, ERROR), strict=True):
         for c, label in enumerate(labels):
-            banded_curve(ax, data["overhead"], data, name, (c,), _shade(c), label=label)
+            banded_curve(ax, data["overhead"], data, name, (c,), graded(c, len(labels), label))
         ax.set_yscale("log")
         plain_ticks(ax.yaxis)
         ax.set_ylabel(what)
@@ -190,16 +188,6 @@ def _curves(axes: Any, data: Arrays, labels: list[str]) -> None:
         _bits(ax)
 
 
-def _shade(index: int) -> dict[str, Any]:
-    """Look of the 1-bit method under its index-th setting."""
-    return {"color": SHADES[index], "linestyle": LINES[index], "marker": MARKERS[index]}
-
-
 def _bits(ax: Axes) -> None:
     ax.set_xlabel(OVERHEAD)
     ax.xaxis.set_major_formatter(EngFormatter(sep=""))
-
-
-def _legend_above(figure: Figure, ax: Axes) -> None:
-    handles, labels = ax.get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper center", ncols=len(labels))

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from figures.claims import Finding
+from figures.claims import Finding, every
 from figures.onebit_gc import setting
-from figures.onebit_gc.judge import lower, together
+from figures.onebit_gc.judge import lower
 from figures.onebit_gc.setting import regression, regression_curves
 from figures.quantities import Arrays, Quantity
 from figures.work import Work
@@ -31,4 +31,4 @@ def fig3_claims(data: Arrays) -> Mapping[str, Finding]:
         name: lower(dict(zip(names, data[f"{name}_level"], strict=True)), what="mean of log10 over the rounds")
         for name in ("residual", "error")
     }
-    return {"fig3_homogeneous_is_fastest": together(parts)}
+    return {"fig3_homogeneous_is_fastest": every(parts)}

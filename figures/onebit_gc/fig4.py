@@ -4,12 +4,12 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from figures.claims import Finding, falls
+from figures.claims import Finding, every, falls
+from figures.curves import banded, first_time
 from figures.onebit_gc import setting
-from figures.onebit_gc.judge import together
 from figures.onebit_gc.setting import regression, regression_curves, residual
 from figures.quantities import Arrays, Quantity
-from figures.work import Work, banded, first_time
+from figures.work import Work
 
 SCALES = {
     "quick": {"n_runs": 4, "n_rounds": 120, "replications": (5, 15, 30)},
@@ -59,4 +59,4 @@ def fig4_claims(data: Arrays) -> Mapping[str, Finding]:
             f", {np.isnan(bits).sum()} runs did not get there and count with all" if np.isnan(bits).any() else ""
         )
         cheaper[f"to_{name}"] = falls(at_least, names, what=f"bits{unfinished}")
-    return {"fig4_faster_with_replication": together(faster), "fig4_overhead_for_replication": together(cheaper)}
+    return {"fig4_faster_with_replication": every(faster), "fig4_overhead_for_replication": every(cheaper)}

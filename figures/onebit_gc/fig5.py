@@ -4,9 +4,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from figures.claims import Finding, falls
+from figures.claims import Finding, every, falls
 from figures.onebit_gc import setting
-from figures.onebit_gc.judge import together
 from figures.onebit_gc.setting import regression, regression_curves
 from figures.quantities import Arrays, Quantity
 from figures.work import Work
@@ -38,4 +37,4 @@ def fig5_claims(data: Arrays) -> Mapping[str, Finding]:
         name: falls(data[f"{name}_level"][::-1], names, what=f"mean over the rounds of log10 of the {name}")
         for name in ("residual", "error")
     }
-    return {"fig5_better_with_fewer_stragglers": together(parts)}
+    return {"fig5_better_with_fewer_stragglers": every(parts)}

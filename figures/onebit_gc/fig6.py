@@ -6,12 +6,13 @@ from dataclasses import replace
 import numpy as np
 from scipy import stats
 
-from figures.claims import Finding, Outcome, is_below
+from figures.claims import Estimate, Finding, Outcome, over_readings
+from figures.curves import banded
 from figures.onebit_gc import setting
-from figures.onebit_gc.judge import beats, beats_at_each, together
+from figures.onebit_gc.judge import beats, beats_at_each
 from figures.onebit_gc.setting import at_overheads, rosenbrock_case, rounds_within, tuned, written
 from figures.quantities import Arrays, Quantity
-from figures.work import Work, banded
+from figures.work import Work
 from workbench.core.types import BoolArray, FloatArray, IntArray
 from workbench.schemes.step_sizes import ConstantStep
 
@@ -100,7 +101,6 @@ def fig6_claims(data: Arrays) -> Mapping[str, Finding]:
     probs, look = data["straggle_prob"].tolist(), data["look"].tolist()
     ours, theirs = data["loss_at"]  # (probs, L, R) each
     ours_tuned, theirs_tuned = data["tuned_loss_at"]  # (L, R) each
-    open_to = "the text does not tell p"
     equal = {f"p={prob}": beats(ours[at], theirs[at], look) for at, prob in enumerate(probs)}
     more = {
         f"p={probs[high]} against {probs[low]}": beats(ours[high], theirs[low], look)
@@ -108,10 +108,10 @@ def fig6_claims(data: Arrays) -> Mapping[str, Finding]:
         for low in range(high)
     }
     return {
-        "fig6_better_than_sgc": together(equal, open_to=open_to),
-        "fig6_better_with_more_stragglers": together(more, open_to=open_to),
-        "fig6_robust_to_stragglers": together(
-            {f"p={prob}": _stays_finite(data["diverged"][0, at]) for at, prob in enumerate(probs)}, open_to=open_to
+        "fig6_better_than_sgc": over_readings(equal),
+        "fig6_better_with_more_stragglers": over_readings(more),
+        "fig6_robust_to_stragglers": over_readings(
+            {f"p={prob}": _stays_finite(data["diverged"][0, at]) for at, prob in enumerate(probs)}
         ),
         "fig6_ignoring_stragglers_fails": _fails(data["ignoring_diverged"]),
         "fig6_better_than_sgc_when_tuned": beats_at_each(ours_tuned, theirs_tuned, look),
@@ -131,4 +131,4 @@ def _fails(diverged: BoolArray) -> Finding:
     low = float(stats.beta.ppf(0.025, count, n_runs - count + 1)) if count else 0.0
     high = float(stats.beta.ppf(0.975, count + 1, n_runs - count)) if count < n_runs else 1.0
     evidence = {"diverged": count / n_runs, "diverged_low": low, "diverged_high": high}
-    return Finding(is_below(-high, -low, -0.5), f"{count} of {n_runs} runs diverged", evidence)
+    return Finding(Estimate(count / n_runs, low, high).above(0.5), f"{count} of {n_runs} runs diverged", evidence)

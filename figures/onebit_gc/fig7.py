@@ -5,12 +5,13 @@ from dataclasses import replace
 
 import numpy as np
 
-from figures.claims import Finding
+from figures.claims import Finding, over_readings
+from figures.curves import banded
 from figures.onebit_gc import setting
-from figures.onebit_gc.judge import same, together
+from figures.onebit_gc.judge import same
 from figures.onebit_gc.setting import rosenbrock_case
 from figures.quantities import Arrays, Quantity
-from figures.work import Work, banded
+from figures.work import Work
 from workbench.schemes.step_sizes import ConstantStep
 
 BASE = {"step_size": 1e-5, "n_workers": 100, "replication": 10}  # [Section V-B]
@@ -68,5 +69,5 @@ def fig7_claims(data: Arrays) -> Mapping[str, Finding]:
         parts = {
             f"{name}={value:g}": same({"end": end}, base, data["start"], share=ALMOST) for value, end in ends.items()
         }
-        findings[f"fig7_same_for_{key}"] = together(parts, open_to="the text does not tell how slight")
+        findings[f"fig7_same_for_{key}"] = over_readings(parts)
     return findings

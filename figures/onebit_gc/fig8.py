@@ -1,16 +1,17 @@
 """1-bit gradient coding, SGC and 1-bit learning that ignores stragglers on images [onebit_gc, Fig. 8]."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from itertools import product
 
 import numpy as np
 
-from figures.claims import Finding
+from figures.claims import Finding, every, over_readings
+from figures.curves import banded
 from figures.onebit_gc import setting
-from figures.onebit_gc.judge import beats, share_of_overhead, together
+from figures.onebit_gc.judge import beats, share_of_overhead
 from figures.onebit_gc.setting import METHODS, at_overheads, images_case, overhead_to_match, tuned, written
 from figures.quantities import Arrays, Quantity
-from figures.work import Work, banded
+from figures.work import Work
 from workbench.core.types import FloatArray, IntArray
 from workbench.schemes.step_sizes import ConstantStep, InverseTimeStep, StepSize
 
@@ -91,33 +92,32 @@ def fig8_claims(data: Arrays) -> Mapping[str, Finding]:
     """Hold the paper's sentences about its Fig. 8 against the runs."""
     look = data["look"].tolist()
     index = {method: at for at, method in enumerate(data["method"].tolist())}
-    cells = {
-        f"{dataset}, pixels to {scale:g}": (d, s)
-        for d, dataset in enumerate(data["dataset"].tolist())
-        for s, scale in enumerate(data["pixel_scale"].tolist())
-    }
-    open_to = "the text does not tell the scale of the pixels"
+    datasets = data["dataset"].tolist()
+
+    def over_scales(judge: Callable[[int, int], Finding]) -> Finding:
+        """Judge a sentence about both data sets, d, at each scale of the pixels, s."""
+        scales = [f"pixels to {scale:g}" for scale in data["pixel_scale"]]
+        return over_readings(
+            {scale: every({name: judge(d, s) for d, name in enumerate(datasets)}) for s, scale in enumerate(scales)}
+        )
 
     def against(other: str) -> Finding:
-        parts = {
-            name: beats(data["loss_at"][*cell, index["one_bit"]], data["loss_at"][*cell, index[other]], look)
-            for name, cell in cells.items()
-        }
-        return together(parts, open_to=open_to)
-
-    matched = {name: share_of_overhead(data["overhead_to_match"][cell], look) for name, cell in cells.items()}
+        loss, ours = data["loss_at"], index["one_bit"]
+        return over_scales(lambda d, s: beats(loss[d, s, ours], loss[d, s, index[other]], look))
 
     def against_tuned(other: str) -> Finding:
         parts = {
             dataset: beats(losses[index["one_bit"]], losses[index[other]], look)
-            for dataset, losses in zip(data["dataset"].tolist(), data["tuned_loss_at"], strict=True)
+            for dataset, losses in zip(datasets, data["tuned_loss_at"], strict=True)
         }
-        return together(parts)
+        return every(parts)
 
     return {
         "fig8_better_than_sgc": against("stochastic"),
         "fig8_better_than_ignoring_stragglers": against("one_bit_ignoring"),
-        "fig8_rounds_offset_inaccuracy": together(matched, open_to=open_to),
+        "fig8_rounds_offset_inaccuracy": over_scales(
+            lambda d, s: share_of_overhead(data["overhead_to_match"][d, s], look)
+        ),
         "fig8_better_than_sgc_when_tuned": against_tuned("stochastic"),
         "fig8_better_than_ignoring_when_tuned": against_tuned("one_bit_ignoring"),
     }

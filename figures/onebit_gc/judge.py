@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from figures.claims import Finding, Outcome, estimate, is_below, ratio, worst
+from figures.claims import Finding, Outcome, all_of, estimate, over_readings, ratio, worst
 from workbench.core.types import FloatArray
 
 NOTHING = 1e-9  # a loss below it counts as this much
@@ -37,7 +37,7 @@ def beats(ours: FloatArray, theirs: FloatArray, overheads: Sequence[int]) -> Fin
             above, below = np.maximum(own[both], NOTHING), np.maximum(other[both], NOTHING)
             found = ratio(above, below, n_looks=len(overheads))
             surely_none = found.low > VISIBLE and found.high >= 1
-            outcomes.append(Outcome.NOT_REPRODUCED if surely_none else is_below(found.low, found.high, 1.0))
+            outcomes.append(Outcome.NOT_REPRODUCED if surely_none else found.below(1.0))
             told.append(f"{bits}: {found}")
             evidence |= found.evidence(f"ratio_{bits}")
     return Finding(worst(outcomes), "ratio at bits " + "; ".join(told), evidence)
@@ -47,20 +47,14 @@ def beats_at_each(ours: FloatArray, theirs: FloatArray, overheads: Sequence[int]
     """Judge "ours is lower" at each overhead for itself: where they disagree, it depends on the overhead."""
     looks = range(len(overheads))
     parts = {f"{overheads[at]}": beats(ours[[at]], theirs[[at]], [overheads[at]]) for at in looks}
-    return together(parts, open_to="the text does not tell the overhead")
+    return over_readings(parts)
 
 
 def lower(rows: Mapping[str, FloatArray], *, what: str) -> Finding:
     """Judge "the first row lies below all others": paired differences, simultaneous intervals."""
     (first, own), *others = rows.items()
-    outcomes, told = [], []
-    evidence: dict[str, float] = {}
-    for name, values in others:
-        found = estimate(own - values, n_looks=len(others))
-        outcomes.append(is_below(found.low, found.high, 0.0))
-        told.append(f"{first} − {name}: {found}")
-        evidence |= found.evidence(f"{first}_minus_{name}")
-    return Finding(worst(outcomes), f"{what}: {'; '.join(told)}", evidence)
+    found = {f"{first} − {name}": estimate(own - values, n_looks=len(others)) for name, values in others}
+    return all_of(found, lambda each: each.below(0.0), what)
 
 
 def same(changed: Mapping[str, FloatArray], base: FloatArray, start: FloatArray, *, share: float) -> Finding:
@@ -82,7 +76,7 @@ def same(changed: Mapping[str, FloatArray], base: FloatArray, start: FloatArray,
             told.append(f"{name}: {failed.sum()} of {failed.size} runs diverged")
             continue
         shift = estimate(np.log(loss / base) / np.log(start / base), n_looks=len(changed))
-        outcomes.append(worst([is_below(shift.low, shift.high, share), is_below(-shift.high, -shift.low, share)]))
+        outcomes.append(shift.between(-share, share))
         told.append(f"{name}: {shift}")
         evidence |= shift.evidence(f"shift_{name}")
     return Finding(worst(outcomes), f"shift of the end, in falls of the curve: {'; '.join(told)}", evidence)
@@ -106,24 +100,7 @@ def share_of_overhead(needed: FloatArray, overheads: Sequence[int], *, least: fl
             told.append(f"{bits}: {never} of {row.size} runs never get there")
             continue
         found = estimate(row / bits, n_looks=len(overheads))
-        outcomes += [is_below(found.low, found.high, 1.0), is_below(-found.high, -found.low, -least)]
+        outcomes.append(found.between(least, 1.0))
         told.append(f"{bits}: {found}")
         evidence |= found.evidence(f"share_{bits}")
     return Finding(worst(outcomes), f"share of the other's bits: {'; '.join(told)}", evidence)
-
-
-def together(parts: Mapping[str, Finding], *, open_to: str = "") -> Finding:
-    """Judge "all of these hold".
-
-    Parameters
-    ----------
-    open_to : what the paper does not tell and the parts differ in; then some that hold and some that do not make the
-        sentence depend on it
-    """
-    outcomes = {part.outcome for part in parts.values()}
-    outcome = worst(list(outcomes))
-    if open_to and {Outcome.REPRODUCED, Outcome.NOT_REPRODUCED} <= outcomes:
-        outcome = Outcome.OPEN
-    told = "; ".join(f"{name} {part.outcome} ({part.explanation})" for name, part in parts.items())
-    evidence = {f"{name}_{key}": value for name, part in parts.items() for key, value in part.evidence.items()}
-    return Finding(outcome, f"{open_to + ': ' if open_to else ''}{told}", evidence)

@@ -11,8 +11,9 @@ import numpy as np
 import scipy
 from scipy import sparse
 
+from figures.curves import banded, first_time
 from figures.quantities import Quantity
-from figures.work import Work, banded, first_time
+from figures.work import Work
 from workbench import __version__
 from workbench.codes.code import GradientCode
 from workbench.codes.decoders.fixed import FixedDecoder
@@ -21,8 +22,6 @@ from workbench.core import catalogue
 from workbench.core.streams import stream
 from workbench.core.types import FloatArray, IntArray, Problem, Trajectory
 from workbench.engine.loop import simulate
-from workbench.engine.parallel import finished_jobs
-from workbench.engine.store import to_netcdf, to_trajectory
 from workbench.problems import least_squares, logistic_regression, rosenbrock
 from workbench.problems.least_squares import LeastSquares
 from workbench.quantizers import identity, random_sign
@@ -282,18 +281,11 @@ def simulated(work: Work, seed: int, cases: Mapping[str, Case]) -> dict[str, Tra
     """Return the trajectories of the cases by name, rows (world, step); those in the store are not run again."""
     origin = [sha256(Path(__file__).read_bytes()).hexdigest(), __version__, np.__version__, scipy.__version__]
     kept = {
-        each: f"onebit_gc-{each.method}-{sha256(repr([each, seed, origin]).encode()).hexdigest()[:16]}"
-        for each in cases.values()
+        name: f"onebit_gc-{case.method}-{sha256(repr([case, seed, origin]).encode()).hexdigest()[:16]}"
+        for name, case in cases.items()
     }
-    work.store.prepare()
-    there = set(work.store.names())
-    missing = [each for each, name in kept.items() if name not in there]
-    for index, trajectory in finished_jobs([partial(run, each, seed) for each in missing], work.n_jobs):
-        case = missing[index]
-        work.store.write(kept[case], to_netcdf(trajectory, {"case": repr(case)}))
-        if work.done is not None:
-            work.done(f"{case.problem} {case.method}")
-    return {name: to_trajectory(work.store.read(kept[case])) for name, case in cases.items()}
+    done = work.keep({kept[name]: partial(run, case, seed) for name, case in cases.items()})
+    return {name: done[key] for name, key in kept.items()}
 
 
 def run(case: Case, seed: int) -> Trajectory:

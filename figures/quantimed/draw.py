@@ -1,6 +1,5 @@
 """Draw the figures of quantimed."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -8,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from figures.quantities import Arrays
-from figures.style import PAGE_IN, banded_curve, letter, note, scheme_style
+from figures.style import PAGE_IN, banded_curve, graded, letter, page, scheme_style
 
 TITLES = {"clothing": "Fashion-MNIST pair, 32 x 32", "digits": "MNIST, 100 digits a worker"}
 PAIR = "CIFAR-10 is replaced by T-shirts and shirts of Fashion-MNIST framed to 32 x 32"
@@ -27,7 +26,7 @@ def fig3_draw(data: Arrays) -> Figure:
 
 def fig4_draw(data: Arrays) -> Figure:
     """QuanTimed-DSGD and asynchronous DSGD: training loss over run-time, speed-ups, and the run-time over T_d."""
-    figure = _page(6.0, substitutes=f"{PAIR}.")
+    figure = page(PAGE_IN, 6.0, f"{PAIR}.")
     (left, right), (below, beside) = figure.subplots(2, 2)
     _curves(left, data, "clothing")
     letter(left, "a")
@@ -36,7 +35,7 @@ def fig4_draw(data: Arrays) -> Figure:
     _speedups(below, data, "clothing", paper=1 / (1 - 0.3), said="“up to 30 %”")
     letter(below, "c")
     for row, deadline in enumerate(data["deadline_s"]):
-        look = _graded(row, len(data["deadline_s"]), f"{deadline:g} s")
+        look = graded(row, len(data["deadline_s"]), f"{deadline:g} s")
         banded_curve(beside, data["deadline_clock"][row], data, "deadline_loss", (row,), look)
     beside.set(xlabel="run-time (s), $T_c = 1$ s", ylabel="training loss")
     beside.legend(title="deadline $T_d$", title_fontsize=7, ncols=2)
@@ -46,21 +45,13 @@ def fig4_draw(data: Arrays) -> Figure:
 
 def _two_tasks(data: Arrays, *, paper: float, said: str) -> Figure:
     """Curves above, speed-ups below, one column for each task."""
-    figure = _page(5.2, substitutes=f"{PAIR}; MNIST has 5,000 digits.")
+    figure = page(PAGE_IN, 5.2, f"{PAIR}; MNIST has 5,000 digits.")
     axes = figure.subplots(2, 2)
     for column, task in enumerate(TITLES):
         _curves(axes[0, column], data, task)
         _speedups(axes[1, column], data, task, paper=paper, said=said if task == "clothing" else "")
         for row in range(2):
             letter(axes[row, column], "abcd"[2 * row + column])
-    return figure
-
-
-def _page(height: float, *, substitutes: str) -> Figure:
-    """Return a page's figure with a line for the note at its foot."""
-    figure = Figure(figsize=(PAGE_IN, height))
-    figure.set_layout_engine("constrained", rect=(0, 0.03, 1, 0.97))
-    note(figure, substitutes)
     return figure
 
 
@@ -131,10 +122,3 @@ def _deadlines(ax: Axes, data: Arrays) -> None:
 
 def _short(look: dict[str, Any]) -> str:
     return str(look["label"]).replace("asynchronous DSGD", "async.")
-
-
-def _graded(row: int, n_rows: int, label: str) -> dict[str, Any]:
-    """Return the look of one of several values of a parameter, from light to dark."""
-    markers: Sequence[str] = "osv^DPX*"
-    shade = 0.75 * (1 - row / max(n_rows - 1, 1))
-    return {"label": label, "color": f"{shade:.2f}", "linestyle": "-", "marker": markers[row % len(markers)]}

@@ -14,36 +14,21 @@ COMPARISONS: tuple[tuple[Method, Method], ...] = (("dsgd", "quantimed"),)
 CURVES: tuple[tuple[Method, str], ...] = (("quantimed", MAIN), ("quantimed", "T = 1000"), ("dsgd", MAIN))
 
 SCALES: dict[str, dict[str, Any]] = {
-    "quick": {**setting.QUICK, "clothing_variants": (MAIN, "T = 1000"), "digits_variants": (MAIN, "T = 1000")},
+    "quick": {**setting.QUICK, "variants": {"clothing": (MAIN, "T = 1000"), "digits": (MAIN, "T = 1000")}},
     "paper": {
         **setting.PAPER,
-        "clothing_variants": tuple(CHANGES),
-        "digits_variants": (MAIN, "T = 1000", "s = 4", TUNED),
+        "variants": {"clothing": tuple(CHANGES), "digits": (MAIN, "T = 1000", "s = 4", TUNED)},
     },
 }
 DIFFERS = setting.DIFFERS
 
 
-def fig2_data(
-    *, seed: int, work: Work, clothing_variants: tuple[str, ...], digits_variants: tuple[str, ...], **size: Any
-) -> dict[str, Quantity]:
+def fig2_data(*, seed: int, work: Work, **size: Any) -> dict[str, Quantity]:
     """Train both tasks' networks with both methods, in every variant of what the paper leaves open.
 
-    Returns `<task>_loss` and `<task>_seconds` over (curve, checkpoint), and what `comparison_data` does.
-
-    Parameters
-    ----------
-    size : of `experiment_of`
+    Returns what `panels.figure_data` does, whose the parameters are.
     """
-    return panels.figure_data(
-        work,
-        seed=seed,
-        methods=METHODS,
-        comparisons=COMPARISONS,
-        curves=CURVES,
-        variants={"clothing": clothing_variants, "digits": digits_variants},
-        size=size,
-    )
+    return panels.figure_data(work, METHODS, COMPARISONS, CURVES, seed=seed, **size)
 
 
 def fig2_claims(data: Arrays) -> Mapping[str, Finding]:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from figures.claims import Finding
+from figures.claims import Finding, every
 from figures.quantimed import panels, setting, speedups
 from figures.quantimed.setting import MAIN, TUNED, Method
 from figures.quantities import Arrays, Quantity
@@ -14,46 +14,34 @@ COMPARISONS: tuple[tuple[Method, Method], ...] = (("q_dsgd", "quantimed"), ("dsg
 CURVES: tuple[tuple[Method, str], ...] = tuple((method, MAIN) for method in METHODS)
 
 SCALES: dict[str, dict[str, Any]] = {
-    "quick": {**setting.QUICK, "clothing_variants": (MAIN, "T = 1000"), "digits_variants": (MAIN, "T = 1000")},
+    "quick": {**setting.QUICK, "variants": {"clothing": (MAIN, "T = 1000"), "digits": (MAIN, "T = 1000")}},
     "paper": {
         **setting.PAPER,
-        "clothing_variants": (MAIN, "T = 1000", "s = 4", "b = 100", TUNED),
-        "digits_variants": (MAIN, "T = 1000", "s = 4", TUNED),
+        "variants": {
+            "clothing": (MAIN, "T = 1000", "s = 4", "b = 100", TUNED),
+            "digits": (MAIN, "T = 1000", "s = 4", TUNED),
+        },
     },
 }
 DIFFERS = setting.DIFFERS
 
 
-def fig3_data(
-    *, seed: int, work: Work, clothing_variants: tuple[str, ...], digits_variants: tuple[str, ...], **size: Any
-) -> dict[str, Quantity]:
+def fig3_data(*, seed: int, work: Work, **size: Any) -> dict[str, Quantity]:
     """Train both tasks' networks with the three synchronous methods, in every variant of what the paper leaves open.
 
-    Returns `<task>_loss` and `<task>_seconds` over (curve, checkpoint), and what `comparison_data` does.
-
-    Parameters
-    ----------
-    size : of `experiment_of`
+    Returns what `panels.figure_data` does, whose the parameters are.
     """
-    return panels.figure_data(
-        work,
-        seed=seed,
-        methods=METHODS,
-        comparisons=COMPARISONS,
-        curves=CURVES,
-        variants={"clothing": clothing_variants, "digits": digits_variants},
-        size=size,
-    )
+    return panels.figure_data(work, METHODS, COMPARISONS, CURVES, seed=seed, **size)
 
 
 def fig3_claims(data: Arrays) -> Mapping[str, Finding]:
     """Hold the sentences about Fig. 3 against the speed-ups at the lowest loss that both methods reach."""
-    improves = [
-        speedups.hold(data, task, "q_dsgd over dsgd", 1.0, which="final", what=f"{task}, speed-up of Q-DSGD over DSGD")
+    improves = {
+        task: speedups.hold(data, task, "q_dsgd over dsgd", 1.0, which="final", what="speed-up of Q-DSGD over DSGD")
         for task in ("clothing", "digits")
-    ]
+    }
     return {
-        "fig3_q_dsgd_improves_upon_dsgd": speedups.every(improves),
+        "fig3_q_dsgd_improves_upon_dsgd": every(improves),
         "fig3_twice_as_fast_as_q_dsgd": speedups.hold(
             data, "clothing", "quantimed over q_dsgd", 2.0, which="final", what="speed-up over Q-DSGD"
         ),

@@ -6,10 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from figures.claims import Finding, Outcome, ratio, worst
+from figures.claims import Finding, Outcome, all_of, every, over_readings, ratio
 from figures.quantimed import panels, setting, speedups
-from figures.quantimed.setting import MAIN, TUNED, Method
-from figures.quantimed.speedups import at_least
+from figures.quantimed.setting import MAIN, TUNED, Method, TaskName
 from figures.quantities import Arrays, Quantity
 from figures.work import Work
 
@@ -25,10 +24,10 @@ COMM_S = 1.0  # T_c on the right
 THIRTY_PERCENT = 1 / (1 - 0.3)  # as a speed-up: 30 % less run-time
 
 SCALES: dict[str, dict[str, Any]] = {
-    "quick": {**setting.QUICK, "variants": (MAIN, "T = 1000"), "deadlines_s": (0.02, 0.1, 0.5, 2.5)},
+    "quick": {**setting.QUICK, "variants": {"clothing": (MAIN, "T = 1000")}, "deadlines_s": (0.02, 0.1, 0.5, 2.5)},
     "paper": {
         **setting.PAPER,
-        "variants": (MAIN, "T = 1000", "s = 4", "b = 100", TUNED),
+        "variants": {"clothing": (MAIN, "T = 1000", "s = 4", "b = 100", TUNED)},
         "deadlines_s": (0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28),
     },
 }
@@ -43,11 +42,11 @@ DIFFERS = (
 
 
 def fig4_data(
-    *, seed: int, work: Work, variants: tuple[str, ...], deadlines_s: tuple[float, ...], **size: Any
+    *, seed: int, work: Work, variants: Mapping[TaskName, tuple[str, ...]], deadlines_s: tuple[float, ...], **size: Any
 ) -> dict[str, Quantity]:
     """Train the network of the left side with four methods, and with QuanTimed-DSGD at every deadline.
 
-    Returns `clothing_loss` and `clothing_seconds` over (curve, checkpoint), what `comparison_data` does, and of the
+    Returns what `panels.figure_data` does, and of the
     deadlines `deadline_loss` and `deadline_clock` over (deadline_s, checkpoint), and `deadline_time` over (deadline_s,
     run): when the lowest of the losses is reached that all reach, `deadline_target`.
 
@@ -55,15 +54,7 @@ def fig4_data(
     ----------
     size : of `experiment_of`
     """
-    data = panels.figure_data(
-        work,
-        seed=seed,
-        methods=METHODS,
-        comparisons=COMPARISONS,
-        curves=CURVES,
-        variants={"clothing": variants},
-        size=size,
-    )
+    data = panels.figure_data(work, METHODS, COMPARISONS, CURVES, seed=seed, variants=variants, **size)
     experiment = setting.experiment_of("clothing", seed=seed, **size)
     main = replace(experiment.main, method="quantimed", n_runs=experiment.n_variant_runs, comm_s=COMM_S)
     cases = [replace(main, deadline_s=each) for each in deadlines_s]
@@ -88,24 +79,21 @@ def fig4_claims(data: Arrays) -> Mapping[str, Finding]:
     def hold(comparison: str, threshold: float, which: str, what: str) -> Finding:
         return speedups.hold(data, "clothing", comparison, threshold, which=which, what=what)
 
-    told = {"asynchronous_dsgd": "overlapped", "asynchronous_dsgd_blocking": "blocking"}
-    over_dsgd = [
-        hold(f"{each} over dsgd", 1.0, "final", f"speed-up of asynchronous DSGD, {sends}, over DSGD")
-        for each, sends in told.items()
-    ]
-    up_to = [
-        hold(f"quantimed over {each}", THIRTY_PERCENT, "largest", f"largest speed-up over asynchronous DSGD, {sends}")
-        for each, sends in told.items()
-    ]
-    faster = [
-        hold(f"quantimed over {each}", 1.0, "final", f"speed-up over asynchronous DSGD, {sends}")
-        for each, sends in told.items()
-    ]
-    dsgd = hold("quantimed over dsgd", 1.0, "final", "speed-up over DSGD")
+    sends = {"overlapped": "asynchronous_dsgd", "blocking": "asynchronous_dsgd_blocking"}
+    over_dsgd = {how: hold(f"{each} over dsgd", 1.0, "final", "speed-up over DSGD") for how, each in sends.items()}
+    up_to = {
+        how: hold(f"quantimed over {each}", THIRTY_PERCENT, "largest", "largest speed-up over asynchronous DSGD")
+        for how, each in sends.items()
+    }
+    faster = {
+        how: hold(f"quantimed over {each}", 1.0, "final", "speed-up over asynchronous DSGD")
+        for how, each in sends.items()
+    }
+    dsgd = hold("quantimed over dsgd", 1.0, "final", "speed-up")
     return {
-        "fig4_asynchronous_outperforms_dsgd": speedups.one_of(over_dsgd),
-        "fig4_improves_upon_asynchronous_by_30_percent": speedups.one_of(up_to),
-        "fig4_reduces_the_training_time": speedups.every([dsgd, speedups.one_of(faster)]),
+        "fig4_asynchronous_outperforms_dsgd": over_readings(over_dsgd),
+        "fig4_improves_upon_asynchronous_by_30_percent": over_readings(up_to),
+        "fig4_reduces_the_training_time": every({"over DSGD": dsgd, "over asynchronous DSGD": over_readings(faster)}),
         "fig4_deadline_has_an_optimum": _optimum(data),
     }
 
@@ -121,11 +109,8 @@ def _optimum(data: Arrays) -> Finding:
         for end in (0, len(deadlines) - 1)
         if end != best
     }
-    told = "; ".join(f"{name} takes {each} times as long" for name, each in gains.items())
-    evidence = {"best_deadline_s": float(deadlines[best]), "target": target}
-    for name, each in gains.items():
-        evidence |= each.evidence(f"time at {name} over least")
-    explanation = f"loss {target:g} is reached first with T_d = {deadlines[best]:g} s; {told}"
-    if len(gains) < 2:
-        return Finding(Outcome.NOT_REPRODUCED, f"{explanation}: the best is at an end", evidence)
-    return Finding(worst([at_least(each, 1.0) for each in gains.values()]), explanation, evidence)
+    what = f"loss {target:g} is reached first with T_d = {deadlines[best]:g} s; times as long it takes with"
+    slower = all_of(gains, lambda each: each.above(1.0), what, prefix="time over least, ")
+    evidence = {"best_deadline_s": float(deadlines[best]), "target": target, **slower.evidence}
+    at_an_end = len(gains) < 2
+    return Finding(Outcome.NOT_REPRODUCED if at_an_end else slower.outcome, slower.explanation, evidence)

@@ -5,29 +5,33 @@ from typing import Any
 
 import numpy as np
 
+from figures.curves import banded
 from figures.quantimed.setting import TARGETS, TUNED, Method, Results, TaskName, experiment_of, simulated, tuned_steps
 from figures.quantimed.speedups import comparison_data
 from figures.quantities import Quantity
-from figures.work import Work, banded
+from figures.work import Work
 from workbench.core.types import FloatArray
 
 
 def figure_data(
     work: Work,
-    *,
-    seed: int,
     methods: Sequence[Method],
     comparisons: Sequence[tuple[Method, Method]],
     curves: Sequence[tuple[Method, str]],
+    *,
+    seed: int,
     variants: Mapping[TaskName, Sequence[str]],
-    size: Mapping[str, Any],
+    **size: Any,
 ) -> dict[str, Quantity]:
-    """Train each task's network with every method in every variant: the curves, and the speed-ups.
+    """Train each task's network with every method in every variant of what the paper leaves open.
+
+    Returns `<task>_loss` and `<task>_seconds` over (curve, checkpoint), and what `comparison_data` does.
 
     Parameters
     ----------
     comparisons : (slow, fast)
     curves : methods and variants whose losses are returned
+    variants : of each task that is trained
     size : of `experiment_of`
     """
     experiments = {task: experiment_of(task, seed=seed, **size) for task in variants}

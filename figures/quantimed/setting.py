@@ -9,8 +9,6 @@ import numpy as np
 
 from figures.work import Work
 from workbench.core.types import IntArray, Trajectory
-from workbench.engine.store import to_trajectory
-from workbench.engine.sweep import Configuration, plan, run_sweep
 
 TaskName = Literal["clothing", "digits"]
 Method = Literal["quantimed", "q_dsgd", "dsgd", "asynchronous_dsgd", "asynchronous_dsgd_blocking"]
@@ -168,16 +166,8 @@ class Case:
 
 
 def simulated(work: Work, cases: Iterable[Case]) -> dict[Case, Trajectory]:
-    """Return the trajectories of the cases; those that the store does not hold are simulated side by side."""
-    configurations = {case: plan(case.document())[0] for case in cases}
-
-    def tell(done: Configuration) -> None:
-        if work.done is not None:
-            work.done(done.label)
-
-    longest_first = sorted(configurations.values(), key=lambda each: each.work, reverse=True)
-    run_sweep(longest_first, work.store, n_jobs=work.n_jobs, done=tell)
-    return {case: to_trajectory(work.store.read(each.name)) for case, each in configurations.items()}
+    """Return the trajectories of the cases."""
+    return work.run_each({case: case.document() for case in cases})
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from scipy.interpolate import PchipInterpolator
 
-from figures.claims import Estimate, Finding, Outcome, ratio, worst
+from figures.claims import Estimate, Finding, Outcome, over_readings, ratio
 from figures.quantimed.setting import Method, Results, TaskName
 from figures.quantities import Arrays, Quantity
 from workbench.core.types import FloatArray, Trajectory
@@ -100,47 +100,12 @@ def hold(data: Arrays, task: TaskName, comparison: str, threshold: float, *, whi
     """
     (row,) = np.flatnonzero(data["comparison"] == comparison)
     bands = [data[f"{task}_{which}{suffix}"][row] for suffix in ("", "_low", "_high")]  # (variants,) each
-    outcomes: list[Outcome] = []
-    told: list[str] = []
-    evidence: dict[str, float] = {}
+    found: dict[str, Finding] = {}
     for variant, *numbers in zip(data[f"{task}_variant"].tolist(), *bands, strict=True):
         each = Estimate(*map(float, numbers))
-        outcomes.append(at_least(each, threshold))
         if np.isfinite(each.mean):
-            told.append(f"{variant}: {each}")
-            evidence |= each.evidence(f"{task}: {comparison}, {variant}")
+            found[variant] = Finding(each.above(threshold), f"{each}", each.evidence(f"{task}, {comparison}"))
         else:
-            told.append(f"{variant}: no loss that both reach")
-    return Finding(combined(outcomes), f"{what}: {'; '.join(told)}", evidence)
-
-
-def every(findings: Sequence[Finding]) -> Finding:
-    """Judge a sentence that says all of these."""
-    return _joined(worst([each.outcome for each in findings]), findings)
-
-
-def one_of(findings: Sequence[Finding]) -> Finding:
-    """Judge a sentence that says one of these, where the paper leaves open which."""
-    return _joined(combined(each.outcome for each in findings), findings)
-
-
-def _joined(outcome: Outcome, findings: Sequence[Finding]) -> Finding:
-    evidence: dict[str, float] = {}
-    for each in findings:
-        evidence |= each.evidence
-    return Finding(outcome, " | ".join(each.explanation for each in findings), evidence)
-
-
-def at_least(each: Estimate, threshold: float) -> Outcome:
-    """Say whether an estimate lies at or above the threshold; NaN tells nothing."""
-    if each.low >= threshold:
-        return Outcome.REPRODUCED
-    return Outcome.NOT_REPRODUCED if each.high < threshold else Outcome.INCONCLUSIVE
-
-
-def combined(outcomes: Iterable[Outcome]) -> Outcome:
-    """Return what holds where the paper leaves open which of the outcomes is its own."""
-    kinds = set(outcomes)
-    if {Outcome.REPRODUCED, Outcome.NOT_REPRODUCED} <= kinds or Outcome.OPEN in kinds:
-        return Outcome.OPEN
-    return kinds.pop() if len(kinds) == 1 else Outcome.INCONCLUSIVE
+            found[variant] = Finding(Outcome.INCONCLUSIVE, "no loss that both reach")
+    judged = over_readings(found)
+    return Finding(judged.outcome, f"{what}: {judged.explanation}", judged.evidence)

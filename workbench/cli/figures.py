@@ -15,7 +15,7 @@ from workbench.cli.options import JOBS, SEED
 from workbench.core.errors import InputError
 
 if TYPE_CHECKING:
-    from figures.render import Judged
+    from figures.computed import Judged
 
 Scale = Literal["quick", "paper"]
 SCALE = click.Choice(["quick", "paper"])
@@ -52,7 +52,8 @@ def command(
     if as_list:
         _list({each.key: each.title for each in chosen}, as_json)
         return
-    from figures.render import files_of, render, work_in
+    from figures.computed import compute, work_in
+    from figures.render import render
 
     folder = Path(out, scale)
     try:
@@ -65,15 +66,15 @@ def command(
         for entry in chosen:
             begin(entry.key)
             start = time.perf_counter()
-            rendered = render(entry, folder, scale, seed=seed, work=lambda: work_in(folder, jobs, done))
+            computed = compute(entry, folder, scale, seed=seed, work=lambda: work_in(folder, jobs, done))
+            files = [str(path) for path in render(computed, folder)]
             seconds = time.perf_counter() - start
-            judged = rendered.judged()
+            judged = computed.judged()
             surprises += sum(not each.as_expected for each in judged)
-            files = [str(path) for path in files_of(entry, folder)]
-            made = {"files": files, "computed": rendered.new, "seconds": seconds}
+            made = {"files": files, "computed": computed.new, "seconds": seconds}
             told[entry.key] = {"title": entry.title, **made, "claims": [asdict(each) for each in judged]}
             if not as_json:
-                _show(entry.key, entry.title, folder, seconds, rendered.new, judged)
+                _show(entry.key, entry.title, folder, seconds, computed.new, judged)
     if as_json:
         click.echo(msgspec.json.encode(told))
     if surprises and scale == "paper":

@@ -69,7 +69,8 @@ def read_from_debian(package: str, version: str, sha256: str, members: Sequence[
             raise InputError(f"could not fetch {wanted} (apt-get: {reason}): run `apt-get update` and fetch again")
         if sha256_of(found[0].read_bytes()).hexdigest() != sha256:
             raise InputError(f"{wanted} is not the package that is known here (wrong SHA-256)")
-        _within_time(["dpkg-deb", "--extract", str(found[0]), "content"], folder, wanted)
+        if _within_time(["dpkg-deb", "--extract", str(found[0]), "content"], folder, wanted).returncode:
+            raise InputError(f"{wanted} cannot be unpacked by dpkg-deb: fetch again")
         return [Path(folder, "content", member).read_bytes() for member in members]
 
 

@@ -1,17 +1,17 @@
 """Labelled images in the cache: written whole or not at all, checked on every load."""
 
-import os
 import zipfile
 import zlib
 from collections.abc import Callable
 from functools import lru_cache
 from hashlib import sha256
+from io import BytesIO
 from pathlib import Path
-from tempfile import NamedTemporaryFile
 
 import numpy as np
 import numpy.typing as npt
 
+from workbench.core.atomic import write_atomically
 from workbench.core.errors import InputError
 from workbench.core.types import IntArray
 from workbench.datasets import cache
@@ -38,15 +38,9 @@ def keep(name: str, content_sha256: str, download: Callable[[], tuple[Bytes, Byt
     if _checksum(images, labels) != content_sha256:
         raise InputError(f"what was fetched for {name} is not the data known by that name (wrong SHA-256)")
     path.parent.mkdir(parents=True, exist_ok=True)
-    # Written beside its place, then moved there: whoever interrupts leaves no half file behind that name.
-    with NamedTemporaryFile(dir=path.parent, suffix=".part", delete=False) as file:
-        try:
-            np.savez(file, images=images, labels=labels)
-            file.close()
-            os.replace(file.name, path)
-        except BaseException:
-            Path(file.name).unlink(missing_ok=True)
-            raise
+    buffer = BytesIO()
+    np.savez(buffer, images=images, labels=labels)
+    write_atomically(path, buffer.getvalue())
     return True
 
 

@@ -190,10 +190,10 @@ def _check_part(
     if not isinstance(kind, str):
         raise InputError(f"[{where}] needs 'kind', the name of what it is")
     module = catalogue.pick(where, dict(found), kind)
-    chosen_beside = {"kind", *(known if where == "problem" else ())} | (
-        {"dataset"} if hasattr(module, "DATASET") else set()
-    )
-    taken = {key: value for key, value in part.items() if key not in chosen_beside}
+    if hasattr(module, "DATASET"):
+        catalogue.pick("data set", catalogue.datasets(), str(part.get("dataset", module.DATASET)))
+        known = (*known, "dataset")
+    taken = {key: value for key, value in part.items() if key not in ("kind", *(known if where == "problem" else ()))}
     configure.complete(module.build, table=taken, where=f"[{where}]", known=dict.fromkeys(known))
     checksums = {}
     for name, annotation in get_type_hints(module.build).items():
