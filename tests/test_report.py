@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from figures import render
+from figures import computed
 from figures.catalogue import available
 from figures.hetero_gc import fig1
 from figures.quantities import to_netcdf
@@ -190,7 +190,7 @@ def figures(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "quick").mkdir()
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(fig1.SCALES, "quick", {"n_profiles": 2, "n_workers": (4,), "bits_per_worker": (4, 8)})
-        render.numbers(available()["hetero_gc/fig1"], folder / "quick", "quick", seed=1)
+        computed.compute(available()["hetero_gc/fig1"], folder / "quick", "quick", seed=1)
     return folder
 
 
@@ -202,7 +202,7 @@ def settled(figures: Path) -> Papers:
         patch.setattr(of_experiments, "experiments", lambda: few)
         others = settle.run_other_forms(ROWS, 1)
         outcomes = settle.run_experiments(RUN, 1)
-    found = render.stored(available()["hetero_gc/fig1"], figures)
+    found = computed.stored(available()["hetero_gc/fig1"], figures)
     assert found is not None
     return Papers(tuple(map(as_in_the_ledger, ROWS.values())), tuple(outcomes), others, (found,), ("hetero_gc/fig2",))
 
@@ -252,16 +252,16 @@ def test_a_figure_is_shown_with_what_the_paper_says_of_it(papers_html: str, sett
 
 def test_figures_of_the_papers_scale_come_first(figures: Path, tmp_path: Path) -> None:
     entry = available()["hetero_gc/fig1"]
-    assert render.stored(entry, tmp_path) is None
+    assert computed.stored(entry, tmp_path) is None
     shutil.copytree(figures, tmp_path, dirs_exist_ok=True)
-    quick = render.stored(entry, tmp_path)
+    quick = computed.stored(entry, tmp_path)
     assert quick is not None
     assert quick.scale == "quick"
     assert quick.is_current
     (tmp_path / "paper").mkdir()
     notes = quick.notes | {"made_by": quick.notes["made_by"] | {"scale": "paper", "sources": "other"}}
     (tmp_path / "paper" / "hetero_gc_fig1.nc").write_bytes(to_netcdf(quick.data, {"figure": entry.key, "notes": notes}))
-    found = render.stored(entry, tmp_path)
+    found = computed.stored(entry, tmp_path)
     assert found is not None
     assert found.scale == "paper"
     assert not found.is_current

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from figures.render import Rendered
+    from figures.computed import Computed
 
 ACCENT, MUTED, WARM = "#0072B2", "#7F7F7F", "#D55E00"
 BOUND_LINES: dict[str, dict[str, Any]] = {  # form of a bound -> line
@@ -295,9 +295,11 @@ def _known(check: Outcome) -> float:
     return found.start if found.known is None else found.known
 
 
-def paper_figure(rendered: "Rendered") -> str:
+def paper_figure(computed: "Computed") -> str:
     """Draw a paper's figure from its numbers."""
+    from figures.render import drawn
     from figures.style import house_style
 
+    figure = drawn(computed.entry, computed.data)
     with house_style():
-        return svg_of(rendered.draw(), rendered.entry.key.replace("/", "-"), rendered.entry.title)
+        return svg_of(figure, computed.entry.stem, computed.entry.title)

@@ -22,7 +22,7 @@ from workbench.report.study import Progress
 from workbench.report.templates import environment
 
 if TYPE_CHECKING:
-    from figures.render import Rendered
+    from figures.computed import Computed
 
 FILE = "papers.html"
 TITLES = {  # a paper without a title goes by its key
@@ -83,7 +83,7 @@ class Papers:
     checked: tuple[Checked, ...]
     outcomes: tuple[Outcome, ...] = ()
     other_forms: Mapping[str, Outcome] = field(default_factory=dict)
-    figures: "tuple[Rendered, ...]" = ()
+    figures: "tuple[Computed, ...]" = ()
     absent: tuple[str, ...] = ()
 
     @cached_property
@@ -110,7 +110,7 @@ def run_papers(*, figures: Path, n_jobs: int, progress: Progress) -> Papers:
     figures : folder in which `workbench figures` has put them
     """
     from figures.catalogue import available
-    from figures.render import stored
+    from figures.computed import stored
     from proofs_check.experiments.experiment import experiments
     from proofs_check.ledger import ledger
     from proofs_check.settle import run_checks, run_experiments, run_other_forms
@@ -180,17 +180,17 @@ def _paper(key: str, papers: Papers, pictures: Mapping[str, str]) -> dict[str, A
     }
 
 
-def _figure(rendered: "Rendered", pictures: Mapping[str, str]) -> dict[str, Any]:
+def _figure(computed: "Computed", pictures: Mapping[str, str]) -> dict[str, Any]:
     """One figure: its picture, what it shows in place of the paper's, and the paper's sentences about it."""
     return {
-        "key": rendered.entry.key,
-        "name": re.sub(r"(\D+)(\d+)", lambda match: f"{FIGURES[match[1]]} {match[2]}", rendered.entry.name),
-        "title": rendered.entry.title,
-        "svg": pictures[rendered.entry.key],
-        "scale": rendered.scale,
-        "is_current": rendered.is_current,
-        "differs": rendered.notes["differs"],
-        "judged": rendered.judged(),
+        "key": computed.entry.key,
+        "name": re.sub(r"(\D+)(\d+)", lambda match: f"{FIGURES[match[1]]} {match[2]}", computed.entry.name),
+        "title": computed.entry.title,
+        "svg": pictures[computed.entry.key],
+        "scale": computed.scale,
+        "is_current": computed.is_current,
+        "differs": computed.notes["differs"],
+        "judged": computed.judged(),
     }
 
 
