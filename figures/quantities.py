@@ -63,7 +63,7 @@ def to_netcdf(data: Data, attributes: Mapping[str, object]) -> bytes:
         for name, value in attributes.items()
     }
     buffer = BytesIO()
-    xr.Dataset(variables, attrs=notes).to_netcdf(buffer, engine="h5netcdf")
+    xr.Dataset(variables, attrs=notes).to_netcdf(buffer, engine="scipy")
     return buffer.getvalue()
 
 
@@ -74,22 +74,26 @@ def from_netcdf(path: Path) -> tuple[dict[str, Quantity], dict[str, str]]:
     ------
     InputError : a file that is not what `to_netcdf` wrote
     """
-    from h5netcdf.core import File
+    from scipy.io import netcdf_file
 
     try:
-        with File(path, "r") as file:
-            data = {
-                name: Quantity(variable.dimensions, _values(variable), str(variable.attrs["units"]))
-                for name, variable in file.variables.items()
-            }
-            return data, {name: str(value) for name, value in file.attrs.items()}
-    except (OSError, KeyError, ValueError) as error:
+        with netcdf_file(path, mmap=False) as file:
+            data = {name: _quantity(variable) for name, variable in file.variables.items()}
+            return data, {name: value.decode() for name, value in file._attributes.items()}
+    except (OSError, TypeError, ValueError, IndexError, KeyError) as error:
         raise InputError(f"{path}: no numbers of a figure can be read here ({error}): remove it") from None
 
 
-def _values(variable: Any) -> Array:
-    values = np.asarray(variable[...])
-    return values.astype(str) if values.dtype == object else values
+def _quantity(variable: Any) -> Quantity:
+    """Undo what NetCDF 3 does to texts, truth values and integers."""
+    axes, values, notes = variable.dimensions, np.asarray(variable.data), variable._attributes
+    if values.dtype.kind == "S":  # one character a cell
+        axes, values = axes[:-1], np.char.decode(np.ascontiguousarray(values).view(f"S{values.shape[-1]}")[..., 0])
+    elif values.dtype.kind == "i":
+        values = values.astype(bool if notes.get("dtype") == b"bool" else np.int64)
+    else:
+        values = values.astype(float)
+    return Quantity(axes, values, notes["units"].decode())
 
 
 def to_csv(data: Data) -> dict[str, bytes]:

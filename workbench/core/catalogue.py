@@ -9,7 +9,7 @@ import importlib
 import pkgutil
 from collections.abc import Callable, Set
 from functools import cache
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoints, entry_points
 from types import ModuleType
 
 from workbench.core.claims import Claim
@@ -56,10 +56,16 @@ def entries(package: str, having: str) -> dict[str, ModuleType]:
 
 
 @cache
+def _installed() -> EntryPoints:
+    """Read the entry points of every installed package, which takes a while."""
+    return entry_points()
+
+
+@cache
 def _added(group: str) -> dict[str, ModuleType]:
     """Load the modules that installed packages add to a group."""
     added: dict[str, ModuleType] = {}
-    for point in entry_points(group=group):
+    for point in _installed().select(group=group):
         if point.name in added:
             raise InputError(f"two installed packages add '{point.name}' to {group}: remove one")
         try:
@@ -79,7 +85,7 @@ def packages_behind(names: Set[str]) -> dict[str, str]:
     return {
         f"{point.group}: {point.name}": f"{point.dist.name} {point.dist.version}"
         for group in GROUPS
-        for point in entry_points(group=group)
+        for point in _installed().select(group=group)
         if point.name in names and point.dist is not None
     }
 
