@@ -4,6 +4,7 @@ import csv
 import json
 import math
 from collections.abc import Mapping
+from importlib import import_module
 from io import BytesIO, StringIO
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -74,10 +75,9 @@ def from_netcdf(path: Path) -> tuple[dict[str, Quantity], dict[str, str]]:
     ------
     InputError : a file that is not what `to_netcdf` wrote
     """
-    from scipy.io import netcdf_file
-
+    io: Any = import_module("scipy.io")  # untyped, and not needed where nothing is kept
     try:
-        with netcdf_file(path, mmap=False) as file:
+        with io.netcdf_file(path, mmap=False) as file:
             data = {name: _quantity(variable) for name, variable in file.variables.items()}
             return data, {name: value.decode() for name, value in file._attributes.items()}
     except (OSError, TypeError, ValueError, IndexError, KeyError) as error:

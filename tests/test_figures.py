@@ -260,7 +260,7 @@ def test_the_command_draws_tells_and_redraws(small: catalogue.Entry, tmp_path: P
     runner = CliRunner()
     first = runner.invoke(command_line.command, [small.key, "--out", str(tmp_path)], catch_exceptions=False)
     assert first.exit_code == 0
-    assert "computed and drawn" in first.output
+    assert "computed in" in first.output
     assert "reproduced: " in first.output
     again = runner.invoke(command_line.command, [small.key, "--out", str(tmp_path), "--json"], catch_exceptions=False)
     told = json.loads(again.output)[small.key]

@@ -102,7 +102,7 @@ def test_codes_have_the_same_budget_and_workers_straggle_as_told() -> None:
     tables = WORLD.all_sgd()
     for configuration in plan(WORLD.document([{**t, "name": n, "step_size": 1.0} for n, t in tables.items()],
                                              seed=1, rates_seed=1)):  # fmt: skip
-        setting = build_setting(configuration.table)
+        setting = build_setting(configuration)
         rates = np.array(configuration.table.delay["rate_per_s"])
         prob = setting.delay.straggle_prob(training.DEADLINE_S)
         np.testing.assert_allclose(prob, np.exp(-rates * (training.DEADLINE_S - training.SHIFT_S)), rtol=1e-12)
@@ -141,7 +141,7 @@ def test_the_mean_loss_is_that_of_a_plain_loop(method: str, work: Work) -> None:
     document = world.document([{**world.sgd(method), "name": method, "step_size": 0.3}], seed=1, rates_seed=1)
     ours = work.run(document)[method]
     (configuration,) = plan(document)
-    setting = build_setting(configuration.table)
+    setting = build_setting(configuration)
     prob = setting.delay.straggle_prob(training.DEADLINE_S)
     code = build_code(configuration.table.scheme["code"], setting, deadline_s=training.DEADLINE_S, seed=1, where="")
     plain = [plain_run(setting.problem, code, prob, step=0.3, n_rounds=3, seed=100 + run) for run in range(60)]

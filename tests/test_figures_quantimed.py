@@ -77,7 +77,7 @@ def test_a_case_has_the_papers_parameters() -> None:
 
 def test_a_case_knows_its_dimension_and_its_checkpoints(work: Work) -> None:
     for case in (CASE, replace(CASE, task="digits", n_hidden=3, n_points=5)):
-        built = build_setting(plan(case.document())[0].table)
+        built = build_setting(plan(case.document())[0])
         assert built.problem.dim == case.dim
         (found,) = setting.simulated(work, [case]).values()
         np.testing.assert_array_equal(found.iterations, case.checkpoints)
@@ -360,7 +360,7 @@ class Plain(NamedTuple):
 
 
 def plain_of(case: Case) -> Plain:
-    problem: Any = build_setting(plan(case.document())[0].table).problem
+    problem: Any = build_setting(plan(case.document())[0]).problem
     graph = mixing.build(case.n_workers, edge_prob=0.4)
     return Plain(problem.features.astype(float), problem.labels, graph.weights, problem.initial(), case)
 

@@ -195,7 +195,7 @@ def test_a_file_that_is_no_toml_is_refused(tmp_path: Path) -> None:
 def test_any_code_with_any_decoder_and_quantizer() -> None:
     code = {"kind": "stochastic", "replication": 2, "quantizer": {"kind": "random_sign"}, "decoder": "least_squares"}
     scheme = {"kind": "coded_sgd", "step_size": 0.01, "code": code, "deadline_s": 1.0}
-    built = sweep.build_scheme(scheme, sweep.build_setting(plan(minimal())[0].table), seed=0)
+    built = sweep.build_scheme(scheme, sweep.build_setting(plan(minimal())[0]), seed=0)
     assert type(built.code.quantizer).__name__ == "RandomSign"
     assert type(built.code.decoder).__name__ == "LeastSquaresDecoder"
     assert np.isfinite(run_configuration(plan(minimal(scheme=scheme))[0]).loss).all()

@@ -2,6 +2,7 @@
 
 import sys
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -15,7 +16,9 @@ from workbench.cli.options import JOBS, SEED
 from workbench.core.errors import InputError
 
 if TYPE_CHECKING:
-    from figures.computed import Judged
+    from concurrent.futures import Future
+
+    from figures.computed import Computed, Judged
 
 Scale = Literal["quick", "paper"]
 SCALE = click.Choice(["quick", "paper"])
@@ -53,7 +56,7 @@ def command(
         _list({each.key: each.title for each in chosen}, as_json)
         return
     from figures.computed import compute, work_in
-    from figures.render import render
+    from figures.render import rendering
 
     folder = Path(out, scale)
     try:
@@ -62,19 +65,27 @@ def command(
         raise InputError(f"{out}: cannot be made a directory ({error.strerror}): choose another --out") from None
     told: dict[str, object] = {}
     surprises = 0
-    with _progress() as (begin, done):
+
+    def tell(computed: "Computed", seconds: float, rendered: "Future[list[Path]]") -> None:
+        nonlocal surprises
+        entry, judged = computed.entry, computed.judged()
+        surprises += sum(not each.as_expected for each in judged)
+        made = {"files": [str(path) for path in rendered.result()], "computed": computed.new, "seconds": seconds}
+        told[entry.key] = {"title": entry.title, **made, "claims": [asdict(each) for each in judged]}
+        if not as_json:
+            _show(computed, folder, seconds, judged)
+
+    waiting: deque[tuple[Computed, float, Future[list[Path]]]] = deque()
+    with _progress() as (begin, done), rendering(folder, min(jobs, len(chosen) or 1)) as draw:
         for entry in chosen:
             begin(entry.key)
             start = time.perf_counter()
             computed = compute(entry, folder, scale, seed=seed, work=lambda: work_in(folder, jobs, done))
-            files = [str(path) for path in render(computed, folder)]
-            seconds = time.perf_counter() - start
-            judged = computed.judged()
-            surprises += sum(not each.as_expected for each in judged)
-            made = {"files": files, "computed": computed.new, "seconds": seconds}
-            told[entry.key] = {"title": entry.title, **made, "claims": [asdict(each) for each in judged]}
-            if not as_json:
-                _show(entry.key, entry.title, folder, seconds, computed.new, judged)
+            waiting.append((computed, time.perf_counter() - start, draw(computed)))
+            while waiting and waiting[0][-1].done():
+                tell(*waiting.popleft())
+        for each in waiting:
+            tell(*each)
     if as_json:
         click.echo(msgspec.json.encode(told))
     if surprises and scale == "paper":
@@ -82,9 +93,10 @@ def command(
         sys.exit(1)
 
 
-def _show(key: str, title: str, folder: Path, seconds: float, new: bool, judged: "list[Judged]") -> None:
-    click.echo(f"{key}: {title}")
-    click.echo(f"  {'computed and drawn' if new else 'drawn'} in {seconds:.1f} s: {folder / key.replace('/', '_')}.*")
+def _show(computed: "Computed", folder: Path, seconds: float, judged: "list[Judged]") -> None:
+    entry = computed.entry
+    click.echo(f"{entry.key}: {entry.title}")
+    click.echo(f"  {f'computed in {seconds:.1f} s' if computed.new else 'drawn again'}: {folder / entry.stem}.*")
     for each in judged:
         differs = "" if each.as_expected else f" (ledger: {each.expected})"
         click.echo(f"  {each.outcome}{differs}: {each.statement}\n    {each.explanation}")

@@ -58,7 +58,7 @@ def entries(package: str, having: str) -> dict[str, ModuleType]:
 @cache
 def _installed() -> EntryPoints:
     """Read the entry points of every installed package, which takes a while."""
-    return entry_points()
+    return EntryPoints(point for group in GROUPS for point in entry_points(group=group))
 
 
 @cache

@@ -70,7 +70,12 @@ class Store:
         path = self.folder / f"{name}{SUFFIX}"
         try:
             return xr.load_dataset(path, engine="scipy")
-        except (OSError, TypeError, ValueError, IndexError) as error:  # whatever scipy raises for what is cut or no NetCDF
+        except (
+            OSError,
+            TypeError,
+            ValueError,
+            IndexError,
+        ) as error:  # whatever scipy raises for what is cut or no NetCDF
             raise InputError(f"{path}: no result can be read here ({error}): run its configuration again") from None
 
     def __iter__(self) -> Iterator["xr.Dataset"]:

@@ -8,7 +8,7 @@ import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from os import PathLike
 from pathlib import Path
 from typing import Annotated, Any, get_type_hints
@@ -21,7 +21,7 @@ from msgspec import Meta, Struct
 from workbench import __version__
 from workbench.core import catalogue
 from workbench.core.errors import InputError
-from workbench.core.types import IntArray, Trajectory
+from workbench.core.types import IntArray, Problem, Trajectory
 from workbench.engine import configure
 from workbench.engine.loop import simulate, spaced_checkpoints
 from workbench.engine.parallel import finished_jobs
@@ -220,21 +220,35 @@ def _checksum(path: Path) -> str:
         raise InputError(f"{path}: cannot be read ({error.strerror}): give the path of a file") from None
 
 
-def build_setting(table: Table) -> Setting:
+def build_setting(configuration: Configuration) -> Setting:
     """Build the world of a configuration: its problem, with as many parts as workers unless it says otherwise."""
+    table = configuration.table
     problem = {"n_parts": table.n_workers, "seed": table.seed} | table.problem
-    kind = problem.pop("kind")
+    checksums = {name: each for name, each in configuration.determined_by.items() if name.startswith("problem ")}
     return Setting(
-        build_problem(kind, problem.pop("n_parts"), where="[problem]", **problem),
+        _problem(json.dumps(problem, sort_keys=True), json.dumps(checksums, sort_keys=True)),
         build_delay(table.delay, table.n_workers),
         table.seconds_per_bit,
     )
 
 
+@lru_cache(maxsize=1)
+def _problem(written: str, checksums: str) -> Problem:
+    """Build a problem: neighbours in a sweep share theirs, and its optimum may take longer than their rounds.
+
+    Parameters
+    ----------
+    written : its table, as JSON
+    checksums : of the files that the table names
+    """
+    table = json.loads(written)
+    return build_problem(table.pop("kind"), table.pop("n_parts"), where="[problem]", **table)
+
+
 def run_configuration(configuration: Configuration) -> Trajectory:
     """Build and simulate one configuration."""
     table = configuration.table
-    scheme = build_scheme(table.scheme, build_setting(table), seed=table.seed)
+    scheme = build_scheme(table.scheme, build_setting(configuration), seed=table.seed)
     return simulate(
         scheme,
         n_iters=table.iterations,
