@@ -42,6 +42,11 @@ class Row(Struct, frozen=True, forbid_unknown_fields=True):
         """Key of the paper."""
         return self.key.partition("/")[0]
 
+    @property
+    def is_ours(self) -> bool:
+        """Whether the claim is not the paper's, but what stands in place of one, and is named after it."""
+        return self.item.endswith((" repaired", " corrected"))
+
 
 class Sentence(Struct, frozen=True, forbid_unknown_fields=True):
     """What a paper says of one of its figures.
@@ -65,6 +70,7 @@ class Sentence(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class _Ledger(Struct, forbid_unknown_fields=True):
+    title: str
     claim: list[Row]
 
 
@@ -83,7 +89,13 @@ def ledger() -> Mapping[str, Row]:
     ------
     ValueError : two rows of one key
     """
-    return _by_key([row for document in _documents("ledger") for row in msgspec.convert(document, _Ledger).claim])
+    return _by_key([row for found in _ledgers() for row in found.claim])
+
+
+@cache
+def titles() -> Mapping[str, str]:
+    """Return authors and title of every paper, by its key."""
+    return {found.claim[0].paper: found.title for found in _ledgers()}
 
 
 @cache
@@ -96,6 +108,10 @@ def sentences() -> Mapping[str, Sentence]:
     """
     documents = _documents("ledger", "figures")
     return _by_key([each for document in documents for each in msgspec.convert(document, _Figures).sentence])
+
+
+def _ledgers() -> list[_Ledger]:
+    return [msgspec.convert(document, _Ledger) for document in _documents("ledger")]
 
 
 def _documents(*folder: str) -> list[dict[str, Any]]:

@@ -109,7 +109,7 @@ def test_two_rows_of_one_key_are_a_mistake(tmp_path, monkeypatch):
     row = 'key = "a/b"\nitem = "B"\nstatement = "x"\nstatus = "proved"\ngrade = "proved"\n'
     (tmp_path / "ledger").mkdir()
     for name in ("a", "b"):
-        (tmp_path / "ledger" / f"{name}.toml").write_text(f"[[claim]]\n{row}")
+        (tmp_path / "ledger" / f"{name}.toml").write_text(f'title = "A"\n[[claim]]\n{row}')
     monkeypatch.setattr(ledger_module.resources, "files", lambda _: tmp_path)
     with pytest.raises(ValueError, match="two rows of a/b"):
         ledger_module.ledger.__wrapped__()

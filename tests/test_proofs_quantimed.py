@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from proofs_check.quantimed import theorem_1, theorem_2
-from proofs_check.quantimed.notation import ONE, PAIR, close, combines, raises
+from proofs_check.quantimed.notation import ONE, PAIR, close, raises
 from proofs_check.registry import checks
+from proofs_check.tools.symbolic import combines
 from workbench.bounds import quantimed as bounds
 from workbench.core.claims import Status
 from workbench.core.errors import InputError

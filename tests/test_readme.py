@@ -4,6 +4,7 @@ import re
 from importlib import resources
 from pathlib import Path
 
+from proofs_check.ledger import titles
 from workbench.cli import COMMANDS
 from workbench.core import catalogue
 from workbench.engine.store import Store
@@ -50,3 +51,11 @@ def test_the_commands_it_names_exist():
 def test_the_files_it_links_to_exist():
     for target in re.findall(r"\]\(([^)#]+)\)", README.read_text("utf-8")):
         assert (README.parent / target).exists(), target
+
+
+def test_the_papers_are_named_as_in_the_ledger():
+    """One name for a paper wherever it is named."""
+    rows = re.findall(
+        r"^\| `(\w+)` \| (.+) \|$", README.read_text("utf-8").partition("## Papers")[2], flags=re.MULTILINE
+    )
+    assert dict(rows) == dict(titles())

@@ -10,10 +10,10 @@ from itertools import combinations_with_replacement, product
 import numpy as np
 import sympy as sp
 
-from proofs_check.compskip.notation import HALF, exceeds_by
-from proofs_check.tools.symbolic import is_identity, is_nonnegative, mean, settle
+from proofs_check.compskip.notation import HALF
+from proofs_check.tools.symbolic import enumerated, exceeds_by, is_identity, is_nonnegative, mean, settle
 from workbench.bounds import compskip as bounds
-from workbench.core.claims import Grade, Status, Verdict, claim, claim_of
+from workbench.core.claims import Status, Verdict, claim, claim_of
 from workbench.quantizers.sparse_sign import SparseSign
 from workbench.schemes.compskip_repaired import contraction
 
@@ -51,13 +51,7 @@ def definition_of_sign(*, keep_prob: float = 0.5, zero: float = 0.0) -> Verdict:
         "mean β sign(p)": quantizer.mean(v)[0, 0].tolist() == [float(HALF * s) for s in signs],
         "variance β(1 − β) a nonzero coordinate": float(quantizer.variance(v)[0, 0]) == float(3 * HALF * HALF),
     }
-    return settle(
-        claim_of(definition_of_sign),
-        steps,
-        "sign_β as implemented is the printed one, with sign(0) = 0",
-        status=Status.HOLDS,
-        grade=Grade.ENUMERATED,
-    )
+    return enumerated(claim_of(definition_of_sign), steps, "sign_β as implemented is the printed one, with sign(0) = 0")
 
 
 @claim("compskip", "Eq. 11", eq=11)

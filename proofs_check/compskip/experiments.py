@@ -12,8 +12,8 @@ from math import ceil
 import sympy as sp
 
 from proofs_check.ledger import ledger
-from proofs_check.tools.symbolic import is_identity, settle
-from workbench.core.claims import Grade, Status, Verdict, claim, claim_of
+from proofs_check.tools.symbolic import enumerated, is_identity, settle
+from workbench.core.claims import Status, Verdict, claim, claim_of
 from workbench.quantizers.sparse_sign import SEED_BITS
 
 WORKERS, BATCH, EPOCHS, AN_EPOCH, ROUNDS = 7, 128, 90, 1359, 122_310
@@ -264,7 +264,7 @@ def section_iii_a(*, best: int = 1) -> Verdict:
         "largest": max(ERROR_STEPS, key=ERROR_STEPS.__getitem__) == best,
         "the same as in III-B": ERROR_STEPS[1] == SERVER_SKIPS[1],
     }
-    return settle(claim_of(section_iii_a), steps, "76.40 > 76.12 > 74.03", grade=Grade.ENUMERATED)
+    return enumerated(claim_of(section_iii_a), steps, "76.40 > 76.12 > 74.03", status=Status.PROVED)
 
 
 @claim("compskip", "Section III-B")
@@ -282,8 +282,8 @@ def section_iii_b(*, threshold: int = 7600) -> Verdict:
         "falling": values == sorted(values, reverse=True) and len(set(values)) == len(values),
         "up to 0.4": [k for k, value in SERVER_SKIPS.items() if value < threshold] == [5],
     }
-    return settle(
-        claim_of(section_iii_b), steps, "76.40, 76.35, 76.30, 76.21, and 75.84 at 0.5", grade=Grade.ENUMERATED
+    return enumerated(
+        claim_of(section_iii_b), steps, "76.40, 76.35, 76.30, 76.21, and 75.84 at 0.5", status=Status.PROVED
     )
 
 
@@ -301,12 +301,11 @@ def number_76_percent(*, threshold: int = 7600) -> Verdict:
         "the ledger's number": _quoted(number_76_percent) == _hundredths([threshold]),
         "three below": below == [7403, 7584, 7585],
     }
-    return settle(
+    return enumerated(
         claim_of(number_76_percent),
         steps,
         "true for c = 0.01, worker skips of 0.3 and server skips up to 0.4",
         status=Status.REFUTED,
-        grade=Grade.ENUMERATED,
         evidence={"least": min(quoted) / 100},
     )
 
@@ -372,12 +371,11 @@ def table_1(*, ours: int = 7640) -> Verdict:
         "as in III": ERROR_STEPS[1] == SERVER_SKIPS[1] == TABLE_2[1][1] == ours,
         "only [4] is better": better == ["4"],
     }
-    return settle(
+    return enumerated(
         claim_of(table_1),
         steps,
         "consistent with the text; the accuracies are measurements on ImageNet and of others, which cannot be redone",
         status=Status.UNDERDETERMINED,
-        grade=Grade.ENUMERATED,
     )
 
 

@@ -8,8 +8,8 @@ from fractions import Fraction
 import numpy as np
 import sympy as sp
 
-from proofs_check.compskip.notation import HALF, exceeds_by, second_moment, sign
-from proofs_check.tools.symbolic import is_identity, is_sum_of_squares, settle
+from proofs_check.compskip.notation import HALF, second_moment, sign
+from proofs_check.tools.symbolic import exceeds_by, is_identity, is_sum_of_squares, settle
 from workbench.bounds import compskip as bounds
 from workbench.core.claims import Status, Verdict, claim, claim_of
 from workbench.core.types import Regularity

@@ -4,8 +4,7 @@ from fractions import Fraction
 
 import sympy as sp
 
-from proofs_check.compskip.notation import exceeds_by
-from proofs_check.tools.symbolic import is_identity, is_sum_of_squares, settle
+from proofs_check.tools.symbolic import exceeds_by, is_identity, is_sum_of_squares, settle
 from workbench.core.claims import Status, Verdict, claim, claim_of
 
 WORKERS = "c'·sign_β contracts by δ"

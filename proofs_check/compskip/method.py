@@ -11,8 +11,8 @@ import sympy as sp
 
 from proofs_check.compskip.experiments import ROUNDS, WORKERS
 from proofs_check.compskip.notation import CENTRES, CONSTANT_STEP, HALF, SLOPES, STEP, second_moment, sign, two_workers
-from proofs_check.tools.symbolic import is_identity, settle
-from workbench.core.claims import Grade, Status, Verdict, claim, claim_of
+from proofs_check.tools.symbolic import enumerated, is_identity, settle
+from workbench.core.claims import Status, Verdict, claim, claim_of
 from workbench.core.types import FloatArray
 from workbench.schemes import compskip, drop_sign_sgd, sign_sgd
 from workbench.schemes.compskip import CompSkip
@@ -56,12 +56,11 @@ def algorithm_1(*, own: int | None = None, decay: Fraction = Fraction(1, 2), ans
         "all masks and skips of two rounds": seen == expected,
         "the ledger's example": grads == [-3, 1] and apart == [Fraction(1, 4), -Fraction(1, 4)],
     }
-    return settle(
+    return enumerated(
         claim_of(algorithm_1),
         steps,
         "lines 5 to 18 as printed, with line 11's Δ_t read as the Δ̃_t that line 16 sends: Δ_t is defined nowhere",
         status=Status.HOLDS_WITH_ERRATUM,
-        grade=Grade.ENUMERATED,
     )
 
 
@@ -260,12 +259,11 @@ def assumption_4(*, workers: int = 2) -> Verdict:
         "given s = 1 above Mσ²": given == 2 * workers,
         "overall Mσ²": overall == workers,
     }
-    return settle(
+    return enumerated(
         claim_of(assumption_4),
         steps,
         "independent given the past, as E_t is meant; then (5) holds, and in the full mean it holds as printed",
         status=Status.HOLDS_WITH_ERRATUM,
-        grade=Grade.ENUMERATED,
     )
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import sympy as sp
 
-from proofs_check.tools.symbolic import is_identity, is_nonnegative, mean, rises_from_zero
+from proofs_check.tools.symbolic import mean
 from workbench.core.types import Regularity
 from workbench.problems.quadratic import Quadratic
 from workbench.schemes.scheme import Setting
@@ -17,11 +17,6 @@ HALF = Fraction(1, 2)
 STEP = Fraction(1, 4)
 CONSTANT_STEP = ConstantStep(float(STEP))
 SLOPES, CENTRES = (Fraction(1), Fraction(1, 2)), (Fraction(3), Fraction(-2))  # g_i = slope (x − centre)
-
-
-def exceeds_by(larger: sp.Expr, smaller: sp.Expr, gap: sp.Expr) -> bool:
-    """Show larger − smaller = gap ≥ 0: the inequality, and how much it gives away."""
-    return is_identity(larger - smaller, gap) and is_nonnegative(gap)
 
 
 def no_first_step() -> bool:
@@ -47,8 +42,3 @@ def second_moment(known: sp.Expr, variance: sp.Expr) -> sp.Expr:
     """E(known + z)² for noise z of mean 0."""
     noise = sp.Symbol("z", real=True)
     return mean((known + noise) ** 2, {noise: (sp.Integer(0), variance)})
-
-
-def rises_by(function: sp.Expr, symbol: sp.Symbol, slope: sp.Expr) -> bool:
-    """Show function ≥ 0 on symbol ≥ 0: it is 0 at 0, and its derivative is slope ≥ 0."""
-    return rises_from_zero(function, symbol) and is_identity(sp.diff(function, symbol), slope)

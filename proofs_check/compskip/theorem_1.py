@@ -9,8 +9,8 @@ from itertools import product
 import sympy as sp
 
 from proofs_check.compskip import lemma_1
-from proofs_check.compskip.notation import exceeds_by, no_first_step, second_moment
-from proofs_check.tools.symbolic import is_identity, is_sum_of_squares, mean, settle
+from proofs_check.compskip.notation import no_first_step, second_moment
+from proofs_check.tools.symbolic import exceeds_by, is_identity, is_sum_of_squares, mean, settle
 from workbench.core.claims import Status, Verdict, claim, claim_of
 
 SMOOTH = "smoothness"

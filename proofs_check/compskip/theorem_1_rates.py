@@ -11,8 +11,8 @@ import numpy.typing as npt
 import sympy as sp
 
 from proofs_check.compskip.experiments import ROUNDS
-from proofs_check.compskip.notation import exceeds_by, rises_by, second_moment
-from proofs_check.tools.symbolic import is_identity, settle
+from proofs_check.compskip.notation import second_moment
+from proofs_check.tools.symbolic import exceeds_by, is_identity, rises_by, settle
 from workbench.bounds import compskip as bounds
 from workbench.core.claims import Status, Verdict, claim, claim_of
 from workbench.core.types import Regularity

@@ -16,9 +16,9 @@ from proofs_check.fastest_k.renewal import Law, order_statistic, rounds_done
 from proofs_check.fastest_k.renewal import mean as law_mean
 from proofs_check.fastest_k.renewal import variance as law_variance
 from proofs_check.tools.smt import follows
-from proofs_check.tools.symbolic import is_identity, mean, settle
+from proofs_check.tools.symbolic import enumerated, is_identity, mean, settle
 from workbench.bounds import fastest_k as bounds
-from workbench.core.claims import Grade, Status, Verdict, claim, claim_of
+from workbench.core.claims import Status, Verdict, claim, claim_of
 
 HALF = Fraction(1, 2)
 TENTH = Fraction(1, 10)
@@ -53,12 +53,11 @@ def eq_9(*, random_ties: bool = True) -> Verdict:
         "not with ties broken by number, but for k = n": by_number == [False, False, True],
         "Proposition 1 holds for every number of rounds": proposition_1_repaired().status is Status.PROVED,
     }
-    return settle(
+    return enumerated(
         claim_of(eq_9),
         steps,
         "Proposition 1 with j = J(t), which depends on delays only; it needs random ties, and condition 3 with k",
         status=Status.HOLDS_WITH_ERRATUM,
-        grade=Grade.ENUMERATED,
     )
 
 

@@ -14,9 +14,8 @@ import numpy as np
 import sympy as sp
 
 from proofs_check.hetero_gc.allocation import MOST, TRAPPED, Budget, bellman, exact_utility
-from proofs_check.hetero_gc.notation import is_nonnegative_form
-from proofs_check.tools.symbolic import is_identity, settle
-from workbench.core.claims import Grade, Status, Verdict, claim, claim_of
+from proofs_check.tools.symbolic import enumerated, is_identity, is_nonnegative_form, settle
+from workbench.core.claims import Status, Verdict, claim, claim_of
 from workbench.core.types import FloatArray
 from workbench.solvers import bit_allocation
 
@@ -145,13 +144,7 @@ def regimes(*, budgets: tuple[int, int, int] = (16, 54, 58)) -> Verdict:
         "middling: not relaxed": relaxed[1] == (15, 14, 14, 11) and _utility(middling, relaxed[1]) < best[1],
         "many": spread[2] == relaxed[2] == (15, 15, 14, 14) and _utility(many, spread[2]) == best[2],
     }
-    return settle(
-        claim_of(regimes),
-        steps,
-        "consolidate, take the better of both, spread",
-        status=Status.HOLDS,
-        grade=Grade.ENUMERATED,
-    )
+    return enumerated(claim_of(regimes), steps, "consolidate, take the better of both, spread")
 
 
 @claim("hetero_gc", "Structured allocation", assumes=("finitely many choices for each worker",))

@@ -7,10 +7,10 @@ from random import Random
 
 import sympy as sp
 
-from proofs_check.hetero_gc.notation import is_nonnegative_form, utility
+from proofs_check.hetero_gc.notation import utility
 from proofs_check.hetero_gc.structure import theorem_1
 from proofs_check.tools.smt import follows
-from proofs_check.tools.symbolic import is_identity, is_nonnegative, settle
+from proofs_check.tools.symbolic import is_identity, is_nonnegative, is_nonnegative_form, settle
 from workbench.core.claims import Status, Verdict, claim, claim_of
 from workbench.quantizers.stochastic_levels import MAX_BITS, MIN_BITS
 

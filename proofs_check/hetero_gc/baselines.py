@@ -15,12 +15,12 @@ import sympy as sp
 from proofs_check.hetero_gc import method
 from proofs_check.hetero_gc.allocation import MOST
 from proofs_check.hetero_gc.notation import utility
-from proofs_check.tools.symbolic import is_identity, is_sum_of_squares, mean, settle
+from proofs_check.tools.symbolic import enumerated, is_identity, is_sum_of_squares, mean, settle
 from workbench.bounds import hetero_gc as bounds
 from workbench.codes import bernoulli, erasure_head, ignore_stragglers, optimal_decoding, osgc, stochastic
 from workbench.codes.code import DesignSpec, GradientCode
 from workbench.codes.decoders.fixed import FixedDecoder
-from workbench.core.claims import Grade, Status, Verdict, claim, claim_of
+from workbench.core.claims import Status, Verdict, claim, claim_of
 from workbench.core.types import FloatArray, Problem, Regularity
 from workbench.moments.enumeration import error_by_enumeration, straggler_patterns
 from workbench.problems.least_squares import LeastSquares
@@ -51,7 +51,7 @@ def sgd(*, sign: int = -1) -> Verdict:
     scheme = Sgd(setting, InverseTimeStep(0.25), batch_size=1, quantizer=Identity(np.full(2, FLOAT_BITS)))
     state, _ = scheme.step(scheme.init(1), 1, Noise(setting.delay, seed=0, runs=range(1)))
     steps = {"θ − η g": state.x.tolist() == [[3 + sign * 0.25 * (2 + 1)]]}
-    return settle(claim_of(sgd), steps, "a definition", status=Status.HOLDS, grade=Grade.ENUMERATED)
+    return enumerated(claim_of(sgd), steps, "a definition")
 
 
 @claim("hetero_gc", "IS-SGD")
@@ -68,7 +68,7 @@ def is_sgd(*, copies: int = 1) -> Verdict:
         "one holder": set(code.placement.replication.tolist()) == {copies},
         "biased: 1 - p of the holder": _is(_mean(code), [1 - PROB[i] for i in holder]),
     }
-    return settle(claim_of(is_sgd), steps, "a definition", status=Status.HOLDS, grade=Grade.ENUMERATED)
+    return enumerated(claim_of(is_sgd), steps, "a definition")
 
 
 @claim("hetero_gc", "BGC")
@@ -93,13 +93,7 @@ def bgc(*, copies: int = COPIES) -> Verdict:
         "biased, up and down": min(met) < 1 < max(met),
         "unbiased on average over the draw": is_identity(answers * (d / n) / (d * answers / n), sp.Integer(1)),
     }
-    return settle(
-        claim_of(bgc),
-        steps,
-        "biased given the draw, which is made once",
-        status=Status.HOLDS,
-        grade=Grade.ENUMERATED,
-    )
+    return enumerated(claim_of(bgc), steps, "biased given the draw, which is made once")
 
 
 @claim("hetero_gc", "SGC")
@@ -122,7 +116,7 @@ def sgc(*, power: int = 1) -> Verdict:
         "unbiased": _is(_mean(code), [Fraction(1)] * len(PROB)),
         "error": _is(np.array([_exact_error(code)]), [error]),
     }
-    return settle(claim_of(sgc), steps, "unbiased, whatever the load", status=Status.HOLDS, grade=Grade.ENUMERATED)
+    return enumerated(claim_of(sgc), steps, "unbiased, whatever the load")
 
 
 @claim("hetero_gc", "EHD")
@@ -145,13 +139,7 @@ def ehd(*, group: int = COPIES) -> Verdict:
         "lost if all of a group are": bool(np.allclose(_mean(code), 1 - np.array(lost), rtol=1e-12, atol=0)),
         "sizes that do not divide": sorted({int(each) for each in odd.placement.replication}) == [group, group + 1],
     }
-    return settle(
-        claim_of(ehd),
-        steps,
-        "biased by the groups that are lost",
-        status=Status.HOLDS,
-        grade=Grade.ENUMERATED,
-    )
+    return enumerated(claim_of(ehd), steps, "biased by the groups that are lost")
 
 
 @claim("hetero_gc", "OD")
@@ -177,13 +165,7 @@ def od(*, holders: int = COPIES) -> Verdict:
         "nothing comes nearer": bool(np.allclose(slopes[responded], 0, atol=1e-12)),
         "biased": bool(np.all(_mean(code) < np.ones(len(PROB)))),
     }
-    return settle(
-        claim_of(od),
-        steps,
-        "least squares in every round; its mean falls short of the sum",
-        status=Status.HOLDS,
-        grade=Grade.ENUMERATED,
-    )
+    return enumerated(claim_of(od), steps, "least squares in every round; its mean falls short of the sum")
 
 
 @claim("hetero_gc", "OSGC")
@@ -205,7 +187,7 @@ def osgc_(*, power: int = 1) -> Verdict:
         "unbiased": _is(masses, [Fraction(1)] * k) and _is(_mean(code), [Fraction(1)] * k),
         "error": _is(np.array([_exact_error(code, aligned)]), [k**2 / sum(single)]),
     }
-    return settle(claim_of(osgc_), steps, "Theorem 1 without quantizers", status=Status.HOLDS, grade=Grade.ENUMERATED)
+    return enumerated(claim_of(osgc_), steps, "Theorem 1 without quantizers")
 
 
 @claim("hetero_gc", "OSGC amplifies quantization")
@@ -266,13 +248,7 @@ def equal_bits_of_the_baselines(*, apart: int = 1) -> Verdict:
         "equal": max(difference for _, difference in found.values()) == apart,
         "4 bits, and one odd one": sorted(_design(stochastic).bits.tolist()) == [4] * 5 + [5],
     }
-    return settle(
-        claim_of(equal_bits_of_the_baselines),
-        steps,
-        "as said; a worker without parts gets none",
-        status=Status.HOLDS,
-        grade=Grade.ENUMERATED,
-    )
+    return enumerated(claim_of(equal_bits_of_the_baselines), steps, "as said; a worker without parts gets none")
 
 
 @claim("hetero_gc", "Load of the baselines")
@@ -293,12 +269,11 @@ def load_of_the_baselines(*, copies: int = COPIES) -> Verdict:
         "OSGC is laid end to end": 1.0 < loads[osgc] < copies,
         "drawn: below and above": min(drawn) < copies < max(drawn),
     }
-    return settle(
+    return enumerated(
         claim_of(load_of_the_baselines),
         steps,
         "which load the paper's baselines have is lost",
         status=Status.UNDERDETERMINED,
-        grade=Grade.ENUMERATED,
     )
 
 
@@ -375,12 +350,11 @@ def losses_at_equal_bits(*, norm_bits: int = 32) -> Verdict:
         "the same": int(first.sum()) == int(second.sum()) == BUDGET * dim + norm_bits * len(PROB),
         "heard": _is(np.array([answers @ first, answers @ second]), heard),
     }
-    return settle(
+    return enumerated(
         claim_of(losses_at_equal_bits),
         steps,
         "at one budget equal bits are equal rounds",
         status=Status.UNDERDETERMINED,
-        grade=Grade.ENUMERATED,
     )
 
 

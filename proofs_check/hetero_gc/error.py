@@ -15,11 +15,16 @@ from proofs_check.hetero_gc.notation import (
     SIGNED,
     UNBIASED,
     bound_by_rows,
-    is_bounded_product,
-    is_nonnegative_form,
     moments_by_patterns,
 )
-from proofs_check.tools.symbolic import is_identity, is_sum_of_squares, mean, settle
+from proofs_check.tools.symbolic import (
+    is_bounded_product,
+    is_identity,
+    is_nonnegative_form,
+    is_sum_of_squares,
+    mean,
+    settle,
+)
 from workbench.core.claims import Status, Verdict, claim, claim_of
 
 GIVEN = (BOUNDED, UNBIASED, INDEPENDENT)

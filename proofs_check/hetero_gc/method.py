@@ -11,10 +11,10 @@ from scipy import sparse
 
 from proofs_check.hetero_gc.notation import HALF, UNBIASED, plain_code
 from proofs_check.hetero_gc.quantizer import Given
-from proofs_check.tools.symbolic import is_identity, mean, settle
+from proofs_check.tools.symbolic import enumerated, is_identity, mean, settle
 from workbench.codes.code import GradientCode
 from workbench.codes.decoders.fixed import FixedDecoder
-from workbench.core.claims import Grade, Status, Verdict, claim, claim_of
+from workbench.core.claims import Status, Verdict, claim, claim_of
 from workbench.core.types import Problem, Regularity
 from workbench.moments.enumeration import error_by_enumeration
 from workbench.problems.least_squares import LeastSquares
@@ -43,7 +43,7 @@ def eq_1(*, sign: int = -1) -> Verdict:
     scheme = CodedSgd(Setting(problem, Bernoulli(np.zeros(1))), code, InverseTimeStep(0.25))
     state, _ = scheme.step(scheme.init(1), 1, Noise(scheme.setting.delay, seed=0, runs=range(1)))
     steps = {"θ − η g": state.x.tolist() == [[3 + sign * 0.25 * 2]]}
-    return settle(claim_of(eq_1), steps, "a definition", status=Status.HOLDS, grade=Grade.ENUMERATED)
+    return enumerated(claim_of(eq_1), steps, "a definition")
 
 
 @claim("hetero_gc", "Eq. 2", eq=2)
@@ -63,7 +63,7 @@ def eq_2(*, shift: int = 0) -> Verdict:
     weights = np.roll(decoding, shift)
     by_hand = [[v * i for v, i in zip(weights, came, strict=True)] for came in patterns]
     steps = {"all patterns": np.array_equal(ours, np.array(by_hand))}
-    return settle(claim_of(eq_2), steps, "a definition", status=Status.HOLDS, grade=Grade.ENUMERATED)
+    return enumerated(claim_of(eq_2), steps, "a definition")
 
 
 @claim("hetero_gc", "Computation load")
@@ -80,7 +80,7 @@ def computation_load(*, over: int = 2) -> Verdict:
         "copies": code.placement.replication.tolist() == [1, over, 1],
         "mean": code.load == float(Fraction(1 + over + 1, 3)),
     }
-    return settle(claim_of(computation_load), steps, "a definition", status=Status.HOLDS, grade=Grade.ENUMERATED)
+    return enumerated(claim_of(computation_load), steps, "a definition")
 
 
 @claim("hetero_gc", "Eq. 6", eq=6)
@@ -120,14 +120,7 @@ def eq_6(*, answered: int = 1) -> Verdict:
         "mean": bool(np.allclose(ours_mean, full, rtol=0, atol=1e-12)),
         "error": abs(ours - float(error)) < 1e-10,
     }
-    return settle(
-        claim_of(eq_6),
-        steps,
-        "our error is (P1)'s objective",
-        status=Status.HOLDS,
-        grade=Grade.ENUMERATED,
-        evidence={"error": float(error)},
-    )
+    return enumerated(claim_of(eq_6), steps, "our error is (P1)'s objective", evidence={"error": float(error)})
 
 
 @claim("hetero_gc", "Eq. 8", eq=8)
@@ -217,7 +210,7 @@ def straggler_model(*, eighths: tuple[int, ...] = (4, 6)) -> Verdict:
         "answered": tuple(np.isfinite(times).sum(axis=0).tolist()) == eighths,
         "1 - p": (EIGHTHS * (1 - model.straggle_prob(np.inf))).tolist() == [*eighths],
     }
-    return settle(claim_of(straggler_model), steps, "a definition", status=Status.HOLDS, grade=Grade.ENUMERATED)
+    return enumerated(claim_of(straggler_model), steps, "a definition")
 
 
 def _weights() -> tuple[Fraction, ...]:

@@ -2,13 +2,12 @@
 
 from collections.abc import Sequence
 from fractions import Fraction
-from itertools import product
 
 import numpy as np
 import sympy as sp
 from scipy import sparse
 
-from proofs_check.tools.symbolic import is_identity, is_nonnegative
+from proofs_check.tools.patterns import moments_of_sum
 from workbench.codes.code import Decoder, GradientCode
 from workbench.core.types import FloatArray
 from workbench.quantizers.identity import FLOAT_BITS, Identity
@@ -34,18 +33,6 @@ def utility(straggle_prob: sp.Expr, omega: sp.Expr) -> sp.Expr:
     return (1 - straggle_prob) / (straggle_prob + omega)
 
 
-def is_bounded_product(bound: sp.Symbol, g: sp.Symbol, h: sp.Symbol) -> bool:
-    """Show |<g, h>| ≤ C for ‖g‖², ‖h‖² ≤ C: 2(C − σ gh) = (C − g²) + (C − h²) + (g − σh)² + h²(1 − σ²), σ = ±1."""
-    sign = sp.Symbol("sign", real=True)
-    squares = (bound - g**2) + (bound - h**2) + (g - sign * h) ** 2
-    return is_identity(2 * (bound - sign * g * h) - squares, h**2 * (1 - sign**2))
-
-
-def is_nonnegative_form(expression: sp.Expr, form: sp.Expr) -> bool:
-    """Show expression = form ≥ 0; naming the form leaves no room for a slip that stays nonnegative."""
-    return is_identity(expression, form) and is_nonnegative(form)
-
-
 def plain_code(encode: FloatArray, decoder: Decoder) -> GradientCode:
     """Return a code whose messages are not quantized; encode has shape (W, P)."""
     full = np.full(len(encode), FLOAT_BITS)  # (W,)
@@ -61,15 +48,8 @@ def moments_by_patterns(
     ----------
     grads : of the parts, shape (P,)
     """
-    messages = [int(np.dot(row, grads)) for row in weights]
-    mean = error = Fraction(0)
-    for came in product((0, 1), repeat=len(weights)):
-        prob = Fraction(1)
-        for i in came:
-            prob *= 1 - straggle_prob if i else straggle_prob
-        estimate = sum(i * h for i, h in zip(came, messages, strict=True))
-        mean, error = mean + prob * estimate, error + prob * (estimate - sum(grads)) ** 2
-    return mean, error
+    first, second = moments_of_sum([int(np.dot(row, grads)) for row in weights], straggle_prob)
+    return first, second - 2 * sum(grads) * first + sum(grads) ** 2
 
 
 def bound_by_rows(weights: Weights, straggle_prob: Fraction = HALF, *, absolute: bool = False) -> Fraction:

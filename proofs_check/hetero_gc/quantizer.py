@@ -6,9 +6,8 @@ from fractions import Fraction
 import numpy as np
 import sympy as sp
 
-from proofs_check.hetero_gc.notation import is_nonnegative_form
-from proofs_check.tools.symbolic import is_identity, is_sum_of_squares, mean, settle
-from workbench.core.claims import Grade, Status, Verdict, claim, claim_of
+from proofs_check.tools.symbolic import enumerated, is_identity, is_nonnegative_form, is_sum_of_squares, mean, settle
+from workbench.core.claims import Status, Verdict, claim, claim_of
 from workbench.core.types import FloatArray
 from workbench.quantizers.stochastic_levels import StochasticLevels
 
@@ -61,12 +60,11 @@ def eq_3(*, tenths: tuple[int, int] = (6, 8)) -> Verdict:
         "chances": tuple((heard != 0).sum(axis=0).tolist()) == tenths,
         "x = 0 gives 0": bool(np.all(_rounded((0.0, 0.0)) == 0)),
     }
-    return settle(
+    return enumerated(
         claim_of(eq_3),
         steps,
         "the definition says nothing at x = 0, where a worker's gradients cancel",
         status=Status.HOLDS_WITH_ERRATUM,
-        grade=Grade.ENUMERATED,
     )
 
 

@@ -6,18 +6,9 @@ from math import comb
 import numpy as np
 import sympy as sp
 
-from proofs_check.hetero_gc.notation import (
-    BOUNDED,
-    INDEPENDENT,
-    OPTIMAL,
-    SIGNED,
-    SMALL_STEP,
-    SMOOTH,
-    UNBIASED,
-    is_nonnegative_form,
-)
+from proofs_check.hetero_gc.notation import BOUNDED, INDEPENDENT, OPTIMAL, SIGNED, SMALL_STEP, SMOOTH, UNBIASED
 from proofs_check.hetero_gc.structure import lemma_2_repaired
-from proofs_check.tools.symbolic import is_identity, mean, settle
+from proofs_check.tools.symbolic import is_identity, is_nonnegative_form, mean, settle
 from workbench.bounds import hetero_gc as bounds
 from workbench.core.claims import Status, Verdict, claim, claim_of
 from workbench.core.types import Regularity

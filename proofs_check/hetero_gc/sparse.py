@@ -7,10 +7,9 @@ from itertools import combinations, combinations_with_replacement, pairwise, pro
 import numpy as np
 import sympy as sp
 
-from proofs_check.hetero_gc.notation import is_nonnegative_form
 from proofs_check.tools.smt import follows
-from proofs_check.tools.symbolic import is_identity, settle
-from workbench.core.claims import Grade, Status, Verdict, claim, claim_of
+from proofs_check.tools.symbolic import enumerated, is_identity, is_nonnegative_form, settle
+from workbench.core.claims import Verdict, claim, claim_of
 from workbench.solvers import optimal_structure
 from workbench.solvers.fewest_edges import solve_fewest_edges
 
@@ -109,13 +108,7 @@ def eq_34(*, edges: int = 1) -> Verdict:
         "27 sets of three or four masses": len(small) == 27,  # the partitions of 12 quarters
         "ours": ours == least,
     }
-    return settle(
-        claim_of(eq_34),
-        steps,
-        f"least for the largest r; {len(small)} sets of masses, all supports",
-        status=Status.HOLDS,
-        grade=Grade.ENUMERATED,
-    )
+    return enumerated(claim_of(eq_34), steps, f"least for the largest r; {len(small)} sets of masses, all supports")
 
 
 def _quarters() -> list[Masses]:

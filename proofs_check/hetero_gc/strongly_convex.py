@@ -12,11 +12,10 @@ from proofs_check.hetero_gc.notation import (
     SIGNED,
     STRONGLY_CONVEX,
     UNBIASED,
-    is_nonnegative_form,
     moments_by_patterns,
 )
 from proofs_check.hetero_gc.structure import lemma_2_repaired
-from proofs_check.tools.symbolic import is_identity, is_nonnegative, mean, settle
+from proofs_check.tools.symbolic import is_identity, is_nonnegative, is_nonnegative_form, mean, settle
 from workbench.bounds import hetero_gc as bounds
 from workbench.core.claims import Status, Verdict, claim, claim_of
 from workbench.core.types import Regularity

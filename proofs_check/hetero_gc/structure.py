@@ -14,13 +14,18 @@ from proofs_check.hetero_gc.notation import (
     SIGNED,
     UNBIASED,
     bound_by_rows,
-    is_bounded_product,
-    is_nonnegative_form,
     moments_by_patterns,
     utility,
 )
 from proofs_check.tools.smt import follows
-from proofs_check.tools.symbolic import is_identity, is_sum_of_squares, mean, settle
+from proofs_check.tools.symbolic import (
+    is_bounded_product,
+    is_identity,
+    is_nonnegative_form,
+    is_sum_of_squares,
+    mean,
+    settle,
+)
 from workbench.bounds import hetero_gc as bounds
 from workbench.core.claims import Status, Verdict, claim, claim_of
 

@@ -6,11 +6,11 @@ from typing import cast
 import numpy as np
 import sympy as sp
 
-from proofs_check.hetero_gc.notation import is_nonnegative_form, plain_code, utility
-from proofs_check.tools.symbolic import is_identity, mean, settle
+from proofs_check.hetero_gc.notation import plain_code, utility
+from proofs_check.tools.symbolic import enumerated, is_identity, is_nonnegative_form, mean, settle
 from workbench.codes.decoders.fixed import FixedDecoder
 from workbench.codes.decoders.two_track import TwoTrackDecoder
-from workbench.core.claims import Grade, Status, Verdict, claim, claim_of
+from workbench.core.claims import Status, Verdict, claim, claim_of
 from workbench.core.types import Problem, Regularity
 from workbench.problems.least_squares import LeastSquares
 from workbench.schemes.adam_update import AdamRates, GradientMoments, direction, updated
@@ -179,13 +179,7 @@ def second_track_sends_nothing(*, tracks: int = 2) -> Verdict:
         "one track: 5 - 4/4": found[0] == ([[4.0]], [[16.0]], [32.0]),
         "two tracks: 5 - 4/2": found[1] == ([[3.0]], [[4.0]], [32.0]),
     }
-    return settle(
-        claim_of(second_track_sends_nothing),
-        steps,
-        "both decode what came",
-        status=Status.HOLDS,
-        grade=Grade.ENUMERATED,
-    )
+    return enumerated(claim_of(second_track_sends_nothing), steps, "both decode what came")
 
 
 @claim("hetero_gc", "Eq. 58", eq=58)
@@ -285,13 +279,7 @@ def eq_64(*, exponent: int = 2) -> Verdict:
         "moments": after.first.tolist() == [[2.0]] and after.second.tolist() == [[0.5 * 2.0**exponent]],
         "direction": direction(after, 1, rates).tolist() == [[2.0]],
     }
-    return settle(
-        claim_of(eq_64),
-        steps,
-        "a definition; ours has the usual bias correction and ε outside the root",
-        status=Status.HOLDS,
-        grade=Grade.ENUMERATED,
-    )
+    return enumerated(claim_of(eq_64), steps, "a definition; ours has the usual bias correction and ε outside the root")
 
 
 @claim("hetero_gc", "Eq. 65", eq=65)

@@ -10,11 +10,11 @@ import sympy as sp
 from scipy import sparse
 
 from proofs_check.onebit_gc.notation import HADAMARD
-from proofs_check.tools.symbolic import is_identity, is_nonnegative, settle
+from proofs_check.tools.symbolic import enumerated, is_identity, is_nonnegative, settle
 from workbench.codes import one_bit
 from workbench.codes.code import DesignSpec, GradientCode
 from workbench.codes.decoders.fixed import FixedDecoder
-from workbench.core.claims import Grade, Status, Verdict, claim, claim_of
+from workbench.core.claims import Status, Verdict, claim, claim_of
 from workbench.core.types import FloatArray, Problem, Regularity
 from workbench.problems.least_squares import LeastSquares
 from workbench.quantizers.random_sign import RandomSign
@@ -50,7 +50,7 @@ def eq_3(*, straggle_prob: float = 0.5) -> Verdict:
     uniform = (np.arange(20) + 0.5) / 20  # (20,): every twentieth of [0, 1)
     times = np.concatenate([model.sample((1,), rng=_Given(np.array([[u]]))) for u in uniform])  # (20, 1)
     steps = {"q of all chances answer": int(np.isfinite(times).sum()) == 10}
-    return settle(claim_of(eq_3), steps, "a definition", status=Status.HOLDS, grade=Grade.ENUMERATED)
+    return enumerated(claim_of(eq_3), steps, "a definition")
 
 
 @claim("onebit_gc", "Eq. 4", eq=4)
@@ -63,7 +63,7 @@ def eq_4(*, size: int = 5) -> Verdict:
     """
     heard = {tuple(row) for row in _rounded((3.0, 4.0))}
     steps = {"all four signs, one size": heard == set(product((-size, size), repeat=2))}
-    return settle(claim_of(eq_4), steps, "a definition", status=Status.HOLDS, grade=Grade.ENUMERATED)
+    return enumerated(claim_of(eq_4), steps, "a definition")
 
 
 @claim("onebit_gc", "Eq. 5", eq=5)
@@ -85,7 +85,7 @@ def eq_5(*, power: int = 1) -> Verdict:
         "1/(1 − p)": code.decoder.weights(np.ones((1, 4), bool)).tolist() == [[2.0**power] * 4],
         "a positive factor leaves the chances of (6)": is_identity(scale * f / (scale * norm), f / norm),
     }
-    return settle(claim_of(eq_5), steps, "a definition", status=Status.HOLDS, grade=Grade.ENUMERATED)
+    return enumerated(claim_of(eq_5), steps, "a definition")
 
 
 @claim("onebit_gc", "Eq. 6", eq=6)
@@ -108,12 +108,11 @@ def eq_6(*, percent: tuple[int, int] = (80, 90)) -> Verdict:
         "chances": tuple(positive.tolist()) == percent,
         "Q(0)‖0‖ = 0 whatever Q(0) is": bool(np.all(zero == 0)) and all(sign * 0 == 0 for sign in (-1, 1)),
     }
-    return settle(
+    return enumerated(
         claim_of(eq_6),
         steps,
         "the definition says nothing at f = 0, where a worker holds no part or its gradients cancel",
         status=Status.HOLDS_WITH_ERRATUM,
-        grade=Grade.ENUMERATED,
     )
 
 
@@ -130,7 +129,7 @@ def eq_7(*, sign: int = -1) -> Verdict:
         "β − γ ĝ": np.array_equal(after, 3 + sign * 0.25 * heard * 2 * 2),
         "both outcomes occur": 0 < int(heard.sum()) < RUNS,
     }
-    return settle(claim_of(eq_7), steps, "a definition", status=Status.HOLDS, grade=Grade.ENUMERATED)
+    return enumerated(claim_of(eq_7), steps, "a definition")
 
 
 @claim("onebit_gc", "Eq. 8", eq=8)
@@ -152,7 +151,7 @@ def eq_8(*, doubled: float = 2.0) -> Verdict:
         "all patterns": len({tuple(each) for each in patterns.tolist()}) == 16
         and np.array_equal(ours, np.array(by_hand))
     }
-    return settle(claim_of(eq_8), steps, "a definition", status=Status.HOLDS, grade=Grade.ENUMERATED)
+    return enumerated(claim_of(eq_8), steps, "a definition")
 
 
 @claim("onebit_gc", "Ignoring stragglers")
@@ -172,7 +171,7 @@ def ignoring_stragglers(*, copies: int = 1) -> Verdict:
         "one holder, weight 1": code.placement.replication.tolist() == [1] * 6 and bool(np.all(code.encode.data == 1)),
         "times 1/(1 − p)": bool(np.all(weights == 2)),
     }
-    return settle(claim_of(ignoring_stragglers), steps, "as said", status=Status.HOLDS, grade=Grade.ENUMERATED)
+    return enumerated(claim_of(ignoring_stragglers), steps, "as said")
 
 
 @claim("onebit_gc", "Bits of a message")

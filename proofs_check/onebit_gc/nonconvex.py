@@ -9,10 +9,18 @@ from fractions import Fraction
 import numpy as np
 import sympy as sp
 
-from proofs_check.onebit_gc.notation import any_size, is_nonnegative_form, kappa
+from proofs_check.onebit_gc.notation import any_size, kappa
 from proofs_check.onebit_gc.second_moment import eq_40, lemma_2_repaired, second_moment
 from proofs_check.onebit_gc.unbiased import lemma_1
-from proofs_check.tools.symbolic import is_identity, is_nonnegative, is_sum_of_squares, mean, rises_from_zero, settle
+from proofs_check.tools.symbolic import (
+    is_identity,
+    is_nonnegative,
+    is_nonnegative_form,
+    is_sum_of_squares,
+    mean,
+    rises_from_zero,
+    settle,
+)
 from workbench.bounds import onebit_gc as bounds
 from workbench.core.claims import Status, Verdict, claim, claim_of
 from workbench.core.types import Regularity

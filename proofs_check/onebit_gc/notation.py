@@ -2,11 +2,10 @@
 
 from collections.abc import Sequence
 from fractions import Fraction
-from itertools import product
 
 import sympy as sp
 
-from proofs_check.tools.symbolic import is_identity, is_nonnegative
+from proofs_check.tools.patterns import moments_of_sum
 
 Holds = Sequence[Sequence[int]]  # 0/1, (W, P)
 HALF = Fraction(1, 2)
@@ -61,21 +60,4 @@ def moments_by_patterns(holds: Holds, grads: Sequence[int], straggle_prob: Fract
         sum((Fraction(h * g, d) for h, g, d in zip(row, grads, copies, strict=True)), Fraction(0)) / (1 - straggle_prob)
         for row in holds
     ]  # eq. 5
-    first = second = Fraction(0)
-    for came in product((0, 1), repeat=len(holds)):
-        prob = Fraction(1)
-        for i in came:
-            prob *= 1 - straggle_prob if i else straggle_prob
-        update = sum((i * f for i, f in zip(came, messages, strict=True)), Fraction(0))
-        first, second = first + prob * update, second + prob * update**2
-    return first, second
-
-
-def is_nonnegative_form(expression: sp.Expr, form: sp.Expr) -> bool:
-    """Show expression = form ≥ 0; naming the form leaves no room for a slip that stays nonnegative."""
-    return is_identity(expression, form) and is_nonnegative(form)
-
-
-def inner_product_is_bounded(bound: sp.Symbol, g: sp.Symbol, h: sp.Symbol) -> bool:
-    """Show <g, h> ≤ C for ‖g‖², ‖h‖² ≤ C: 2(C − gh) = (C − g²) + (C − h²) + (g − h)², summed over coordinates."""
-    return is_identity(2 * (bound - g * h), (bound - g**2) + (bound - h**2) + (g - h) ** 2)
+    return moments_of_sum(messages, straggle_prob)

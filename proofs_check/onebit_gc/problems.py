@@ -3,8 +3,7 @@
 import numpy as np
 import sympy as sp
 
-from proofs_check.onebit_gc.notation import is_nonnegative_form
-from proofs_check.tools.symbolic import is_identity, settle
+from proofs_check.tools.symbolic import is_identity, is_nonnegative_form, settle
 from workbench.core.claims import Status, Verdict, claim, claim_of
 from workbench.core.types import Regularity
 from workbench.problems.rosenbrock import Rosenbrock

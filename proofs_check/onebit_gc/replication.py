@@ -5,18 +5,11 @@ from itertools import combinations, product
 
 import sympy as sp
 
-from proofs_check.onebit_gc.notation import (
-    any_size,
-    exact_kappa,
-    is_nonnegative_form,
-    kappa,
-    masses,
-    printed_moment,
-)
+from proofs_check.onebit_gc.notation import any_size, exact_kappa, kappa, masses, printed_moment
 from proofs_check.onebit_gc.second_moment import lemma_2_repaired
-from proofs_check.tools.symbolic import is_identity, is_nonnegative, settle
+from proofs_check.tools.symbolic import enumerated, is_identity, is_nonnegative, is_nonnegative_form, settle
 from workbench.codes.placements import hadamard_design
-from workbench.core.claims import Grade, Status, Verdict, claim, claim_of
+from workbench.core.claims import Status, Verdict, claim, claim_of
 
 q, D, C, T, lam = sp.symbols("q D C T lambda", positive=True)
 PAPER = Fraction(1, 10)  # straggle_prob of Section V-A, beside n = 100, m = 1000, w = 100
@@ -32,7 +25,7 @@ def eq_16(*, parts: int = 7) -> Verdict:
     """
     placement = hadamard_design.place(7, parts, 3)
     steps = {"mean of d_j": Fraction(placement.n_edges, 7) == Fraction(int(placement.replication.sum()), parts) == 3}
-    return settle(claim_of(eq_16), steps, "a definition", status=Status.HOLDS, grade=Grade.ENUMERATED)
+    return enumerated(claim_of(eq_16), steps, "a definition")
 
 
 @claim("onebit_gc", "Eq. 17", eq=17)

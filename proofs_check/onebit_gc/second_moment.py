@@ -13,15 +13,21 @@ from proofs_check.onebit_gc.notation import (
     ON_ONE_WORKER,
     any_size,
     exact_kappa,
-    inner_product_is_bounded,
-    is_nonnegative_form,
     kappa,
     masses,
     moments_by_patterns,
     printed_moment,
     worst_moment,
 )
-from proofs_check.tools.symbolic import is_identity, is_nonnegative, is_sum_of_squares, mean, settle
+from proofs_check.tools.symbolic import (
+    is_bounded_product,
+    is_identity,
+    is_nonnegative,
+    is_nonnegative_form,
+    is_sum_of_squares,
+    mean,
+    settle,
+)
 from workbench.bounds import onebit_gc as bounds
 from workbench.codes.placement import Placement
 from workbench.core.claims import Status, Verdict, claim, claim_of
@@ -291,7 +297,7 @@ def eq_41(*, slack: int = 1) -> Verdict:
         "Cauchy-Schwarz, pairs of coordinates": is_sum_of_squares(
             (x1**2 + x2**2) * (y1**2 + y2**2) - (x1 * y1 + x2 * y2) ** 2, {x1 * y2 - x2 * y1: sp.Integer(1)}
         ),
-        "the norms' product is at most C": inner_product_is_bounded(slack * C, g1, g2)
+        "the norms' product is at most C": is_bounded_product(slack * C, g1, g2)
         and is_identity((C - g1**2) + (C - g2**2), 2 * C - g1**2 - g2**2),
         "attained by g = h of square C": slack == 1,
     }
@@ -390,7 +396,7 @@ def lemma_2_repaired(*, power: int = 2) -> Verdict:
             C * (1 / d1 + 1 / d2) ** power - (g1 / d1 + g2 / d2) ** 2,
             (C - g1**2) / d1**2 + (C - g2**2) / d2**2 + 2 * (C - g1 * g2) / (d1 * d2),
         )
-        and inner_product_is_bounded(C, g1, g2),
+        and is_bounded_product(C, g1, g2),
         "κ ≥ 0": is_nonnegative(kappa(dim, answer_prob)),
         "equal gradients attain it": second == worst_moment(ON_ONE_WORKER, 1, HALF) == Fraction(float(bound)) == 8,
         "Σℓ² by overlaps, a pair on one worker": is_identity(

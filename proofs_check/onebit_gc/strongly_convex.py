@@ -7,10 +7,10 @@ import numpy as np
 import sympy as sp
 
 from proofs_check.hetero_gc import strongly_convex as hetero_gc
-from proofs_check.onebit_gc.notation import HADAMARD, HALF, exact_kappa, is_nonnegative_form
+from proofs_check.onebit_gc.notation import HADAMARD, HALF, exact_kappa
 from proofs_check.onebit_gc.second_moment import lemma_2, lemma_2_repaired
 from proofs_check.onebit_gc.unbiased import lemma_1
-from proofs_check.tools.symbolic import is_identity, mean, settle
+from proofs_check.tools.symbolic import is_identity, is_nonnegative_form, mean, settle
 from workbench.bounds import onebit_gc as bounds
 from workbench.core.claims import Status, Verdict, claim, claim_of
 from workbench.core.types import Regularity

@@ -4,8 +4,8 @@ from fractions import Fraction
 
 import sympy as sp
 
-from proofs_check.quantimed.notation import ONE, SWAP, combines
-from proofs_check.tools.symbolic import is_identity, settle
+from proofs_check.quantimed.notation import ONE, SWAP
+from proofs_check.tools.symbolic import combines, is_identity, settle
 from workbench.bounds.quantimed import Averaging
 from workbench.core.claims import Status, Verdict, claim, claim_of
 from workbench.topologies import star

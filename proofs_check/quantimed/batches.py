@@ -6,9 +6,9 @@ from itertools import combinations
 import numpy as np
 import sympy as sp
 
-from proofs_check.quantimed.notation import ONE, combines, rounded
-from proofs_check.tools.balls import ball
-from proofs_check.tools.symbolic import is_identity, mean, settle
+from proofs_check.quantimed.notation import ONE
+from proofs_check.tools.balls import ball, rounded
+from proofs_check.tools.symbolic import combines, is_identity, mean, settle
 from workbench.bounds import quantimed as bounds
 from workbench.core.claims import Grade, Status, Verdict, claim, claim_of
 from workbench.schemes.decentralized_round import Deadline

@@ -7,11 +7,11 @@ import numpy as np
 import sympy as sp
 
 from proofs_check.quantimed.batches import FASTEST, SAMPLES, SLOWEST
-from proofs_check.quantimed.notation import ONE, PAIR, combines
+from proofs_check.quantimed.notation import ONE, PAIR
 from proofs_check.quantimed.update import PROBLEM, SETTING
-from proofs_check.tools.symbolic import settle
+from proofs_check.tools.symbolic import combines, enumerated, settle
 from workbench.bounds import quantimed as bounds
-from workbench.core.claims import Grade, Status, Verdict, claim, claim_of
+from workbench.core.claims import Status, Verdict, claim, claim_of
 from workbench.quantizers import lattice
 from workbench.schemes.decentralized_round import Links
 from workbench.schemes.scheme import Setting
@@ -34,7 +34,7 @@ def number_16_bit_precision(*, float_bits: int = 16) -> Verdict:
     whole = Links(setting, mixing, float_bits=float_bits).message_s
     parts = Links(setting, mixing, lattice.quantizer(np.array([4, 8])), float_bits).message_s
     steps = {"T_c": whole.tolist() == [3.0, 3.0], "4 and 8 bits": parts.tolist() == [0.75, 1.5]}
-    return settle(claim_of(number_16_bit_precision), steps, "a definition", status=Status.HOLDS, grade=Grade.ENUMERATED)
+    return enumerated(claim_of(number_16_bit_precision), steps, "a definition")
 
 
 @claim("quantimed", "Number 1024")

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import sympy as sp
 
-from proofs_check.quantimed.notation import ONE, combines
-from proofs_check.tools.symbolic import is_identity, mean, settle
+from proofs_check.quantimed.notation import ONE
+from proofs_check.tools.symbolic import combines, is_identity, mean, settle
 from workbench.core.claims import Grade, Status, Verdict, claim, claim_of
 from workbench.core.types import Regularity
 from workbench.problems.quadratic import Quadratic

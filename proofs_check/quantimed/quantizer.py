@@ -3,8 +3,7 @@
 import numpy as np
 import sympy as sp
 
-from proofs_check.quantimed.notation import combines
-from proofs_check.tools.symbolic import is_identity, is_nonnegative, mean, settle
+from proofs_check.tools.symbolic import combines, is_identity, is_nonnegative, mean, settle
 from workbench.core.claims import Status, Verdict, claim, claim_of
 from workbench.quantizers import lattice
 

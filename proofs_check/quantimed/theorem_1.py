@@ -12,9 +12,9 @@ import sympy as sp
 
 from proofs_check.quantimed.averaging import spectral_gap
 from proofs_check.quantimed.batches import empty_batch, remark_1_repaired
-from proofs_check.quantimed.notation import ONE, PAIR, THIRDS, close, combines, is_largest
+from proofs_check.quantimed.notation import ONE, PAIR, THIRDS, close, is_largest
 from proofs_check.quantimed.update import eq_8
-from proofs_check.tools.symbolic import is_identity, is_nonnegative, mean, settle
+from proofs_check.tools.symbolic import combines, is_identity, is_nonnegative, mean, settle
 from workbench.bounds import quantimed as bounds
 from workbench.bounds.quantimed import SMOOTH, SOME_GRADIENT, STRONGLY_CONVEX, UNBIASED, Averaging
 from workbench.core.claims import Status, Verdict, claim, claim_of

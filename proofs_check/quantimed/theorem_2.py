@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 import sympy as sp
 
-from proofs_check.quantimed.notation import ONE, PAIR, THIRDS, close, combines, is_largest
+from proofs_check.quantimed.notation import ONE, PAIR, THIRDS, close, is_largest
 from proofs_check.quantimed.problem import local_gradients
 from proofs_check.quantimed.update import eq_8
-from proofs_check.tools.symbolic import is_identity, mean, settle
+from proofs_check.tools.symbolic import combines, is_identity, mean, settle
 from workbench.bounds import quantimed as bounds
 from workbench.bounds.quantimed import ALIKE, SMOOTH, SOME_GRADIENT, UNBIASED, Averaging
 from workbench.core.claims import Status, Verdict, claim, claim_of

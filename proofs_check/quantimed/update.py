@@ -6,7 +6,7 @@ import numpy as np
 import sympy as sp
 
 from proofs_check.quantimed.notation import PAIR, THIRDS
-from proofs_check.tools.symbolic import is_identity, settle
+from proofs_check.tools.symbolic import enumerated, is_identity, settle
 from workbench.core.claims import Grade, Status, Verdict, claim, claim_of
 from workbench.core.types import FloatArray, Regularity
 from workbench.problems.one_hidden_layer import Activation, OneHiddenLayer
@@ -65,13 +65,7 @@ def algorithm_1(*, rounds: int = 3) -> Verdict:
         slopes = [2 * (x[0] - 1), 2 * (x[1] - 3)]
         x = [(1 - eps + eps * 0.5) * x[i] + eps * 0.5 * z[1 - i] - alpha * eps * slopes[i] for i in (0, 1)]
     steps = {"three rounds": _rounds("quantimed", 3) == [[x[0]], [x[1]]]}
-    return settle(
-        claim_of(algorithm_1),
-        steps,
-        "line 1's z_0 is sent by line 3 already",
-        status=Status.HOLDS,
-        grade=Grade.ENUMERATED,
-    )
+    return enumerated(claim_of(algorithm_1), steps, "line 1's z_0 is sent by line 3 already")
 
 
 @claim("quantimed", "Algorithm 1 start")
@@ -141,7 +135,7 @@ def q_dsgd_(*, rounds: int = 3) -> Verdict:
     rounds : of QuanTimed-DSGD
     """
     steps = {"same models": _rounds("q_dsgd", 3) == _rounds("quantimed", rounds)}
-    return settle(claim_of(q_dsgd_), steps, "a definition", status=Status.HOLDS, grade=Grade.ENUMERATED)
+    return enumerated(claim_of(q_dsgd_), steps, "a definition")
 
 
 @claim("quantimed", "Asynchronous DSGD")
@@ -161,12 +155,11 @@ def asynchronous_dsgd_(*, travel_s: float = 3.0) -> Verdict:
         scheme = asynchronous_dsgd.build(setting, step_size=STEP, mixing=Mixing(PAIR), send=send, float_bits=16)
         clocks.append(float(_state(scheme, 4).clock_s.item()))
     steps = {"four gradients of each worker": clocks == [4.0, 13.0]}
-    return settle(
+    return enumerated(
         claim_of(asynchronous_dsgd_),
         steps,
         "both readings are implemented; N_i must contain i as in DSGD",
         status=Status.UNDERDETERMINED,
-        grade=Grade.ENUMERATED,
         evidence=dict(zip(("overlapped_s", "blocking_s"), clocks, strict=True)),
     )
 

@@ -23,3 +23,9 @@ def positive_throughout(function: Callable[[Any], Any], low: Fraction, high: Fra
     width = (high - low) / cells
     edges = [ball(low + i * width) for i in range(cells + 1)]
     return all(bool(function(left.union(right)) > 0) for left, right in pairwise(edges))
+
+
+def rounded(number: Any, places: int) -> Fraction | None:
+    """Round a ball to a decimal number; None if its ends differ in it."""
+    whole = (number * 10**places + ball(Fraction(1, 2))).floor().unique_fmpz()
+    return None if whole is None else Fraction(int(whole), 10**places)

@@ -38,9 +38,42 @@ def is_nonnegative(expression: sp.Expr) -> bool:
     )
 
 
+def is_nonnegative_form(expression: sp.Expr, form: sp.Expr) -> bool:
+    """Show expression = form ≥ 0; naming the form leaves no room for a slip that stays nonnegative."""
+    return is_identity(expression, form) and is_nonnegative(form)
+
+
+def exceeds_by(larger: sp.Expr, smaller: sp.Expr, gap: sp.Expr) -> bool:
+    """Show larger − smaller = gap ≥ 0: the inequality, and how much it gives away."""
+    return is_nonnegative_form(larger - smaller, gap)
+
+
+def combines(conclusion: sp.Expr, premises: Mapping[sp.Expr, sp.Expr]) -> bool:
+    """Show conclusion = Σ weight · premise with weights ≥ 0: where the premises are nonnegative, so is it.
+
+    Parameters
+    ----------
+    premises : premise -> its weight
+    """
+    total = sp.Add(*(weight * premise for premise, weight in premises.items()))
+    return all(map(is_nonnegative, map(sp.sympify, premises.values()))) and is_identity(conclusion, total)
+
+
 def rises_from_zero(function: sp.Expr, symbol: sp.Symbol) -> bool:
     """Show function ≥ 0 on symbol ≥ 0: it is 0 at 0 and its derivative is nonnegative."""
     return bool(sp.simplify(function.subs(symbol, 0)) == 0) and is_nonnegative(sp.diff(function, symbol))
+
+
+def rises_by(function: sp.Expr, symbol: sp.Symbol, slope: sp.Expr) -> bool:
+    """Show function ≥ 0 on symbol ≥ 0: it is 0 at 0, and its derivative is slope ≥ 0."""
+    return rises_from_zero(function, symbol) and is_identity(sp.diff(function, symbol), slope)
+
+
+def is_bounded_product(bound: sp.Symbol, g: sp.Symbol, h: sp.Symbol) -> bool:
+    """Show |<g, h>| ≤ C for ‖g‖², ‖h‖² ≤ C: 2(C − σ gh) = (C − g²) + (C − h²) + (g − σh)² + h²(1 − σ²), σ = ±1."""
+    sign = sp.Symbol("sign", real=True)
+    squares = (bound - g**2) + (bound - h**2) + (g - sign * h) ** 2
+    return is_identity(2 * (bound - sign * g * h) - squares, h**2 * (1 - sign**2))
 
 
 def mean(expression: sp.Expr, moments: Mapping[sp.Symbol, tuple[sp.Expr, ...]]) -> sp.Expr:
@@ -72,3 +105,15 @@ def settle(
     if failed:
         return Verdict(claim, Status.UNDERDETERMINED, Grade.TESTED, f"the proof fails at: {'; '.join(failed)}")
     return Verdict(claim, status, grade, explanation, dict(evidence or {}) | {"steps": float(len(steps))})
+
+
+def enumerated(
+    claim: Claim,
+    steps: Mapping[str, bool],
+    explanation: str,
+    *,
+    status: Status = Status.HOLDS,
+    evidence: Mapping[str, float] | None = None,
+) -> Verdict:
+    """Settle a claim by all cases of a finite set, as definitions are that are held against the code."""
+    return settle(claim, steps, explanation, status=status, grade=Grade.ENUMERATED, evidence=evidence)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from proofs_check.experiments.experiment import Outcome
-from proofs_check.ledger import Row
+from proofs_check.ledger import Row, titles
 from proofs_check.settle import Checked
 from workbench.core.claims import Grade, Status
 from workbench.core.types import FloatArray
@@ -25,13 +25,6 @@ if TYPE_CHECKING:
     from figures.computed import Computed
 
 FILE = "papers.html"
-TITLES = {  # a paper without a title goes by its key
-    "compskip": "Phuong, Phong, Fukushima: Distributed SGD with compressed and skipped communication",
-    "fastest_k": "Kas Hanna et al.: Adaptive distributed SGD, fastest-k",
-    "hetero_gc": "Communication-efficient approximate gradient coding in heterogeneous systems",
-    "onebit_gc": "Li, Skoglund: Distributed learning based on 1-bit gradient coding",
-    "quantimed": "Reisizadeh et al.: Robust and communication-efficient collaborative learning",
-}
 MEANING = {  # in the order of the legend: mark, and what the status says
     Status.PROVED: ("✓", "true as printed, and proved"),
     Status.HOLDS: ("=", "true as printed wherever it was compared: mostly definitions, held against the code"),
@@ -103,7 +96,7 @@ def _counts(checked: Iterable[Checked]) -> dict[Status, int]:
 
 
 def run_papers(*, figures: Path, n_jobs: int, progress: Progress) -> Papers:
-    """Run every check and every experiment, and read the figures' numbers; the result depends on nothing else.
+    """Run every check and every experiment, and read the figures' numbers.
 
     Parameters
     ----------
@@ -150,10 +143,10 @@ def render(papers: Papers, pictures: Mapping[str, str]) -> str:
         .render(
             papers=[_paper(key, papers, pictures) for key in keys],
             n_claims=len(papers.checked),
-            n_ours=sum(_is_ours(each.row) for each in papers.checked),
+            n_ours=sum(each.row.is_ours for each in papers.checked),
             n_experiments=len(papers.outcomes),
             counts=papers.counts,
-            printed=_counts(each for each in papers.checked if not _is_ours(each.row)),
+            printed=_counts(each for each in papers.checked if not each.row.is_ours),
             short=GROUPS,
             grades={GRADES[grade]: sum(each.verdict.grade is grade for each in papers.checked) for grade in GRADES},
             meaning=MEANING,
@@ -171,7 +164,7 @@ def _paper(key: str, papers: Papers, pictures: Mapping[str, str]) -> dict[str, A
     rows = [_claim(each, papers, pictures) for each in own]
     return {
         "key": key,
-        "title": TITLES.get(key, key),
+        "title": titles()[key],
         "n_claims": len(rows),
         "counts": {status: count for status, count in _counts(own).items() if count},
         "figures": [_figure(each, pictures) for each in papers.figures if each.entry.paper == key],
@@ -201,7 +194,6 @@ def _claim(checked: Checked, papers: Papers, pictures: Mapping[str, str]) -> dic
     return {
         "row": row,
         "group": group_of(row),
-        "is_ours": _is_ours(row),
         "equations": _equations(row),
         "status": verdict.status,
         "grade": GRADES[verdict.grade],
@@ -220,11 +212,6 @@ def _claim(checked: Checked, papers: Papers, pictures: Mapping[str, str]) -> dic
 def group_of(row: Row) -> str:
     """Name the group of the page in which the claim stands."""
     return next(name for pattern, name in PATTERNS.items() if re.match(pattern, row.item))
-
-
-def _is_ours(row: Row) -> bool:
-    """Whether the claim is not the paper's, but what stands in place of one."""
-    return row.item.endswith((" repaired", " corrected"))
 
 
 def _equations(row: Row) -> str:
@@ -258,8 +245,8 @@ def _forms(outcome: Outcome, papers: Papers) -> dict[str, FloatArray]:
     """Return the forms of the bound on the same mean, printed before corrected, each (K,)."""
     row = papers.by_key[outcome.verdict.claim.key].row
     other = papers.other_forms.get(outcome.experiment.key)
-    own = "bound corrected" if _is_ours(row) else "bound as printed" if row.repair_check else "bound"
+    own = "bound corrected" if row.is_ours else "bound as printed" if row.repair_check else "bound"
     forms = {own: outcome.bound}
     if other is not None and np.array_equal(other.band.mean, outcome.band.mean, equal_nan=True):
-        forms["bound as printed" if _is_ours(row) else "bound corrected"] = other.bound
+        forms["bound as printed" if row.is_ours else "bound corrected"] = other.bound
     return dict(sorted(forms.items()))
