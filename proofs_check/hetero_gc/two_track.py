@@ -214,11 +214,13 @@ def eq_61(*, second: int = 2) -> Verdict:
     """
     v = sp.Symbol("v", real=True)
     half = sp.Rational(1, 2)
-    p, omega, total, w = sp.symbols("p omega U w", positive=True)
-    mass = utility(p, omega) / total  # of a dense column: they add up to 1
+    probs, noises, weights = (sp.symbols(f"{name}1:3", positive=True) for name in ("p", "omega", "w"))
+    utilities = [utility(p, omega) for p, omega in zip(probs, noises, strict=True)]
+    masses = [u / sum(utilities) for u in utilities]  # of a dense column
+    means = [(1 - p) * (y / ((1 - p) * w)) * w for p, y, w in zip(probs, masses, weights, strict=True)]
     steps = {
         "empty: v = 2 and v = 1": (sp.solve(half * v - 1, v), sp.solve(half * second * v - 1, v)) == ([2], [1]),
-        "not for weights that came from a design": is_identity((1 - p) * (mass / ((1 - p) * w)) * w, mass),
+        "not for weights that came from a design": is_identity(sum(means), sp.Integer(1)),
     }
     return settle(
         claim_of(eq_61),
