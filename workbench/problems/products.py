@@ -209,12 +209,15 @@ def part_mixer(encode: FloatArray, dtype: np.dtype[np.floating]) -> Mixer:
 
 def affine(hessians: FloatArray, pulls: FloatArray) -> Encoder:
     """Prepare messages H_w x − p_w for symmetric H (W, D, D) and p (W, D), as one product."""
-    (n_workers, dim), constant = pulls.shape, pulls.ravel()  # (W D,)
+    n_workers, dim = pulls.shape
     beside = np.ascontiguousarray(hessians.swapaxes(0, 1)).reshape(dim, -1)  # (D, W D)
+    beside = np.vstack(
+        [beside, -pulls.ravel()]
+    )  # (D+1, W D): to subtract p afterwards is one more way over all messages
 
     def messages(x: FloatArray) -> FloatArray:
-        product = x @ beside  # (R, W D)
-        product -= constant
-        return np.asarray(product.reshape(len(x), n_workers, dim))
+        with_one = np.ones((len(x), dim + 1))
+        with_one[:, :-1] = x
+        return np.asarray((with_one @ beside).reshape(len(x), n_workers, dim))
 
     return messages
