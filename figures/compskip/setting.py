@@ -60,7 +60,7 @@ PAPER: Mapping[str, Any] = {
     "epochs": EPOCHS,
     "n_points": 24,
     "n_runs": 20,
-    "n_pilots": 5,
+    "n_pilots": 3,
     "first_steps": (0.02, 0.04, 0.08),
 }
 

@@ -13,7 +13,7 @@ from workbench.schemes.scheme import Noise, Scheme, State
 
 OUT_OF_RANGE = 1e100  # an iterate beyond it has diverged; its square is still finite
 MEASURE_BLOCK = 2**20  # coordinates of part gradients in memory at once while measuring
-CHUNK = 2**18  # numbers of a chunk's step: 2 MB stay in the cache, and are allocated once
+CHUNK = 2**20  # numbers of a step: 8 MB are allocated once, and products read the data once for many runs
 
 Progress = Callable[[int], None]
 
