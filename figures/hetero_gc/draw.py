@@ -73,7 +73,8 @@ def fig3_draw(data: Arrays) -> Figure:
         letter(ax, panel)
         ax.set_title(title, loc="right")
         if panel in ("a", "e"):
-            ax.legend(fontsize=5.5, loc="upper right")
+            opaque = {"frameon": True, "framealpha": 0.85, "edgecolor": "none"}
+            ax.legend(fontsize=5.5, loc="upper right", handlelength=3.5, labelspacing=0.3, **opaque)
     last = axes.flat[5]
     for m, method in enumerate(data["sgd_method"]):
         banded_curve(last, data["megabits"], data, "loss_by_bits", (m,), scheme_style(method))
@@ -99,16 +100,16 @@ def _losses(ax: Axes, data: Arrays, panel: str, methods: Array) -> None:
 
 
 def _style(method: str) -> dict[str, Any]:
-    """Style of a method: of its code's family, with what differs in the label and the line."""
-    for end, told, line in (
-        ("_error_feedback", "error feedback", "-"),
-        ("_4_bits", "4 bits", "-"),
-        ("_2_bits", "2 bits", "--"),
-        ("_32_bits", "32 bits", ":"),
+    """Style of a method: of its code's family, with what differs in the label, the line and the marker."""
+    for end, told, line, filled in (
+        ("_error_feedback", "error feedback", "-", "full"),
+        ("_4_bits", "4 bits", "-", "full"),
+        ("_2_bits", "2 bits", "--", "none"),
+        ("_32_bits", "32 bits", ":", "left"),
     ):
         if method.endswith(end):
             style = scheme_style(method.removesuffix(end))
-            return style | {"label": f"{style['label']}, {told}", "linestyle": line}
+            return style | {"label": f"{style['label']}, {told}", "linestyle": line, "fillstyle": filled}
     return scheme_style(method)
 
 
