@@ -147,6 +147,7 @@ def test_quantities_survive_the_file(tmp_path: Path) -> None:
         "time": Quantity(("time",), np.array([0.0, 0.5, 2.0]), "s"),
         "loss": Quantity(("scheme", "time"), np.array([[1.0, np.inf, 3], [4, np.nan, 6]])),
         "count": Quantity((), np.array(7)),
+        "fits": Quantity(("time",), np.array([True, False, True])),
     }
     (tmp_path / "a.nc").write_bytes(quantities.to_netcdf(data, {"figure": "x", "notes": {"b": [1, 2]}}))
     read, attributes = quantities.from_netcdf(tmp_path / "a.nc")
@@ -155,11 +156,34 @@ def test_quantities_survive_the_file(tmp_path: Path) -> None:
         assert read[name].axes == each.axes
         assert read[name].unit == each.unit
         np.testing.assert_array_equal(read[name].values, each.values)
+        assert np.asarray(read[name].values).dtype.kind == np.asarray(each.values).dtype.kind
     with xr.open_dataset(tmp_path / "a.nc") as dataset:
         assert dataset["loss"].dims == ("scheme", "time")
     tables = quantities.to_csv(data)
-    assert set(tables) == {"", ".numbers"}
+    assert set(tables) == {"", ".numbers", ".time"}
     assert tables[""].decode().splitlines()[:3] == ["scheme,time,loss", "a,0.0,1.0", "a,0.5,inf"]
+
+
+def test_a_file_that_is_cut_anywhere_is_refused(tmp_path: Path) -> None:
+    whole = quantities.to_netcdf({"time": Quantity(("time",), np.arange(3.0), "s")}, {"figure": "x"})
+    for length in range(len(whole)):
+        (tmp_path / "a.nc").write_bytes(whole[:length])
+        with pytest.raises(InputError, match="no numbers of a figure can be read"):
+            quantities.from_netcdf(tmp_path / "a.nc")
+
+
+def test_processes_beside_this_one_draw_the_same(tmp_path: Path) -> None:
+    entries = [ENTRIES["fastest_k/fig1"], ENTRIES["fastest_k/fig2"]]
+    files = {}
+    for n_processes in (1, 2):
+        folder = tmp_path / str(n_processes)
+        folder.mkdir()
+        found = [computed.compute(entry, folder, "quick", seed=1) for entry in entries]
+        with render.rendering(folder, n_processes) as draw:
+            paths = [path for future in [draw(each) for each in found] for path in future.result()]
+        files[n_processes] = {path.name: path.read_bytes() for path in paths}
+    assert len(files[1]) > 2 * 4
+    assert files[1] == files[2]
 
 
 def test_axes_must_fit() -> None:

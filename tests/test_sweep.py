@@ -192,6 +192,15 @@ def test_a_file_that_is_no_toml_is_refused(tmp_path: Path) -> None:
         read_sweep(tmp_path / "bad.toml")
 
 
+def test_neighbours_share_their_problem() -> None:
+    (first,), (other_seed,) = (plan(minimal(seed=seed)) for seed in (1, 2))
+    (other_step,) = plan(minimal(seed=1, scheme={"kind": "wait_for_all", "step_size": 0.2}))
+    built = sweep.build_setting(first).problem
+    assert sweep.build_setting(other_step).problem is built
+    assert sweep.build_setting(other_seed).problem is not built
+    assert sweep.build_setting(first).problem is not built  # one is kept
+
+
 def test_any_code_with_any_decoder_and_quantizer() -> None:
     code = {"kind": "stochastic", "replication": 2, "quantizer": {"kind": "random_sign"}, "decoder": "least_squares"}
     scheme = {"kind": "coded_sgd", "step_size": 0.01, "code": code, "deadline_s": 1.0}

@@ -47,7 +47,7 @@ def simulate(
     ----------
     checkpoints : iterations at which the state is measured; about 24 of them if None
     n_repeats : repeat the n_runs noise histories this often (R = n_repeats n_runs), for a grid of steps
-    chunk_runs : runs in memory at once; by default as many as fit into the cache
+    chunk_runs : runs in memory at once; by default as many as make `CHUNK` numbers a step
     progress : called with the number of run-iterations done since the last call
 
     Raises

@@ -210,10 +210,9 @@ def part_mixer(encode: FloatArray, dtype: np.dtype[np.floating]) -> Mixer:
 def affine(hessians: FloatArray, pulls: FloatArray) -> Encoder:
     """Prepare messages H_w x − p_w for symmetric H (W, D, D) and p (W, D), as one product."""
     n_workers, dim = pulls.shape
-    beside = np.ascontiguousarray(hessians.swapaxes(0, 1)).reshape(dim, -1)  # (D, W D)
-    beside = np.vstack(
-        [beside, -pulls.ravel()]
-    )  # (D+1, W D): to subtract p afterwards is one more way over all messages
+    columns = hessians.swapaxes(0, 1).reshape(dim, -1)  # (D, W D)
+    # To subtract p afterwards would be one more way over all messages.
+    beside = np.vstack([columns, -pulls.ravel()])  # (D+1, W D)
 
     def messages(x: FloatArray) -> FloatArray:
         with_one = np.ones((len(x), dim + 1))

@@ -54,7 +54,7 @@ def _mean_variance(bits: int, dim: int) -> float:
     functions, whose cancellation grows with s². Many: :math:`h(r) = 1/6 - \sum_k \cos(2\pi k r)/(\pi k)^2`, with
     :math:`E \cos(zt) = \Gamma(d/2) (2/z)^{d/2-1} J_{d/2-1}(z)`. The relative error is below 1e-6.
     """
-    from scipy import special  # takes longer to import than all else that a command needs
+    from scipy import special  # slow to import, and few commands come here
 
     if dim == 1:
         return 0.0  # the only coordinate sits on the last level
