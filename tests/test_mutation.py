@@ -1,10 +1,15 @@
 """The mutation run: a mutant is what it says, a planted one is caught, and a planted survivor is told."""
 
+import os
+import pickle
+import subprocess
 import sys
 import textwrap
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial
+from operator import getitem
 from pathlib import Path
 
 import pytest
@@ -14,6 +19,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from mutation import judge, mutants, run
 from mutation.mutants import Mutant
 
+HERE = Path(__file__).parent
 TOY = '''
     """A docstring of 1 + 2."""
     FACTOR: Final[tuple[int, ...]] = (3,)
@@ -30,7 +36,8 @@ TOY = '''
         return settle(claim_of(eq_1), steps, "all of 3 + 4", evidence={"x": 5.0 * 6})
 '''
 UNBIASED = "proofs_check/onebit_gc/unbiased.py"
-FASTEST_K = run.papers()[[each.name for each in run.papers()].index("fastest_k")]
+PAPERS = {each.name: each for each in run.papers()}
+ONEBIT_GC, FASTEST_K = PAPERS["onebit_gc"], PAPERS["fastest_k"]
 
 
 def replaced(file: str, function: str, old: str, new: str) -> Mutant:
@@ -41,17 +48,31 @@ def replaced(file: str, function: str, old: str, new: str) -> Mutant:
     return Mutant(file, function, "planted", 1, start, start + len(old.encode()), new, old, new)
 
 
-def judged(mutant: Mutant, names: list[str], known: run.Baseline) -> judge.Result:
-    paper = next(each for each in run.papers() if each.name in mutant.file)
-    task = partial(run.judge_mutant, run.ROOT, paper, mutant, names, known)
-    return dict(judge.in_children([("planted", task)], jobs=1, timeout_s=60))["planted"]
+FORK = """
+import pickle, sys
+from mutation import judge
+tasks, options = pickle.load(sys.stdin.buffer)
+pickle.dump(dict(judge.in_children(tasks, **options)), sys.stdout.buffer)
+"""
 
 
-@pytest.fixture
-def fresh(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let children import the project afresh, though the tests of this session have imported it."""
-    for name in [name for name in sys.modules if name.partition(".")[0] in ("proofs_check", "workbench")]:
-        monkeypatch.delitem(sys.modules, name)
+def in_children(
+    tasks: Mapping[str, Callable[[], object]], *, jobs: int = 1, timeout_s: float = 60
+) -> dict[str, judge.Result]:
+    """Fork from a process that has imported nothing yet, and whose threads hold no lock that a child would inherit."""
+    done = subprocess.run(
+        [sys.executable, "-c", FORK],
+        input=pickle.dumps((list(tasks.items()), {"jobs": jobs, "timeout_s": timeout_s})),
+        capture_output=True,
+        env=os.environ | {"PYTHONPATH": os.pathsep.join([str(HERE), os.environ["PYTHONPATH"]])},
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr.decode()
+    return pickle.loads(done.stdout)
+
+
+def judged(mutant: Mutant, names: list[str], known: run.Baseline, paper: run.Paper) -> Callable[[], judge.Result]:
+    return partial(run.judge_mutant, run.ROOT, paper, mutant, names, known)
 
 
 def test_a_mutant_changes_one_number_sign_power_index_or_comparison(tmp_path: Path) -> None:
@@ -92,29 +113,29 @@ def test_the_sample_is_the_same_every_time_and_takes_the_kinds_in_turn() -> None
     assert len(mutants.chosen(places, 10**6, "seed")) == len(places)
 
 
-@pytest.mark.usefixtures("fresh")
 def test_a_planted_mutant_of_a_check_is_caught_and_an_equal_formula_survives() -> None:
     known = run.Baseline({f"{UNBIASED}::eq_10": {"verdict": ["proved", "proved"], "evidence": {"steps": 2.0}}})
-    wrong = replaced(UNBIASED, "eq_10", "expected_sign = up - down", "expected_sign = up + down")
-    assert judged(wrong, [f"{UNBIASED}::eq_10"], known)["caught"].endswith("the proof fails at: one worker")
-    broken = replaced(UNBIASED, "eq_10", "expected_sign = up - down", "expected_sign = up[0]")
-    assert "TypeError" in judged(broken, [f"{UNBIASED}::eq_10"], known)["caught"]
-    same = replaced(UNBIASED, "eq_10", "half + f / (2 * norm), ", "half + f / norm / 2, ")
-    assert judged(same, [f"{UNBIASED}::eq_10"], known) == {"caught": "", "noticed": False}
     other = run.Baseline({f"{UNBIASED}::eq_10": {"verdict": ["proved", "proved"], "evidence": {"steps": 3.0}}})
-    assert judged(same, [f"{UNBIASED}::eq_10"], other) == {"caught": "", "noticed": True}
+    wrong = replaced(UNBIASED, "eq_10", "expected_sign = up - down", "expected_sign = up + down")
+    broken = replaced(UNBIASED, "eq_10", "expected_sign = up - down", "expected_sign = up[0]")
+    same = replaced(UNBIASED, "eq_10", "half + f / (2 * norm), ", "half + f / norm / 2, ")
+    planted = {"wrong": (wrong, known), "broken": (broken, known), "same": (same, known), "other": (same, other)}
+    found = in_children(
+        {name: judged(mutant, [f"{UNBIASED}::eq_10"], base, ONEBIT_GC) for name, (mutant, base) in planted.items()}
+    )
+    assert found["wrong"]["caught"].endswith("the proof fails at: one worker")
+    assert "TypeError" in found["broken"]["caught"]
+    assert found["same"] == {"caught": "", "noticed": False}
+    assert found["other"] == {"caught": "", "noticed": True}
 
 
-@pytest.mark.usefixtures("fresh")
 def test_a_planted_mutant_of_a_bound_fails_a_test(tmp_path: Path) -> None:
     test = tmp_path / "test_planted.py"
-    test.write_text("from workbench.bounds import fastest_k\n\ndef test_two():\n    assert fastest_k.eq_7")
-    judge.install(run.ROOT, "workbench/bounds/fastest_k.py", b"eq_7 = 0")
-    try:
-        tasks = [("planted", lambda: judge.run_tests(test))]
-        assert dict(judge.in_children(tasks, jobs=1, timeout_s=60))["planted"]["failed"].endswith("::test_two")
-    finally:
-        del sys.meta_path[0]
+    test.write_text("from workbench.bounds import fastest_k\n\ndef test_two():\n    assert fastest_k._seconds(1.0)")
+    wrong = replaced(FASTEST_K.bounds, "_seconds", "np.any(seconds < 0)", "np.any(seconds > 0)")
+    paper = replace(FASTEST_K, tests=str(test))
+    found = in_children({"wrong": judged(wrong, ["tests"], run.Baseline(), paper)})
+    assert found["wrong"]["caught"].endswith("::test_two")
 
 
 def test_a_helper_is_judged_by_the_checks_that_reach_it_and_a_constant_by_those_that_name_it() -> None:
@@ -149,19 +170,15 @@ def test_constants_assigned_together_are_judged_by_the_checks_that_name_one_of_t
 
 
 def test_what_takes_too_long_or_breaks_down_is_a_result() -> None:
-    tasks: list[tuple[str, Callable[[], judge.Result]]] = [
-        ("slow", lambda: {"slept": time.sleep(60)}),
-        ("quick", lambda: {"caught": "yes"}),
-        ("gone", lambda: sys.exit(3)),
-    ]
+    tasks = {"slow": partial(time.sleep, 60), "quick": partial(dict, caught="yes"), "gone": partial(sys.exit, 3)}
     begin = time.monotonic()
-    results = dict(judge.in_children(tasks, jobs=2, timeout_s=1))
+    results = in_children(tasks, jobs=2, timeout_s=1)
     assert results["slow"] == {"timeout": True}
     assert results["quick"] == {"caught": "yes"}
     assert "without a result" in results["gone"]["raised"]
-    assert time.monotonic() - begin < 20
-    with pytest.raises(RuntimeError, match="KeyError"):
-        list(judge.in_children([("ours", lambda: {}["x"])], jobs=1, timeout_s=5))
+    assert time.monotonic() - begin < 30
+    with pytest.raises(AssertionError, match="RuntimeError: KeyError"):
+        in_children({"ours": partial(getitem, {}, "x")}, timeout_s=5)
 
 
 def test_the_report_tells_survivors_and_fails_below_95_percent(capsys: pytest.CaptureFixture[str]) -> None:

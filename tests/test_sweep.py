@@ -9,13 +9,15 @@ import sys
 import textwrap
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from workbench.core.errors import InputError
-from workbench.engine import sweep
+from workbench.engine import parallel, sweep
+from workbench.engine.parallel import finished_jobs, run_jobs
 from workbench.engine.store import Store, to_trajectory
 from workbench.engine.sweep import plan, read_sweep, run_configuration, run_sweep
 
@@ -251,14 +253,30 @@ def test_two_processes_and_another_order_make_the_same_bytes(undisturbed: tuple[
     assert contents(tmp_path / "two") == contents(folder)
 
 
+def grown(sizes: list[int]) -> int:
+    """Keep megabytes in the process for good, and stay for longer than joblib leaves between its looks at memory."""
+    KEPT.append(np.ones(2**17 * sizes[0]))
+    time.sleep(1.2)
+    return len(KEPT)
+
+
+KEPT: list[np.ndarray] = []
+
+
+def test_a_process_that_grew_is_replaced_though_warnings_are_errors() -> None:
+    """joblib replaces one that grew by 300 MB, and warns of it in the thread that all the others wait for."""
+    results = run_jobs([partial(grown, [size]) for size in (1, 1, 400, 400, 1, 1)], 2)
+    assert min(results[4:]) < 3
+
+
 @pytest.fixture
-def cluster(tmp_path: Path) -> Iterator[str]:
-    """A Dask scheduler and two workers, each a process of its own, on the loopback."""
+def cluster(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[str]:
+    """A Dask scheduler and two workers, or as many as asked, each a process of its own, on the loopback."""
     where = tmp_path / "scheduler.json"
     common = ["--scheduler-file", str(where), "--no-dashboard"]
     commands = [
         ["dask_scheduler", "--host", "127.0.0.1", "--port", "0", *common],
-        *[["dask_worker", "--nthreads", "1", "--no-nanny", *common]] * 2,
+        *[["dask_worker", "--nthreads", "1", "--no-nanny", *common]] * getattr(request, "param", 2),
     ]
     processes = [
         subprocess.Popen(
@@ -275,15 +293,24 @@ def cluster(tmp_path: Path) -> Iterator[str]:
             time.sleep(0.05)
         yield json.loads(where.read_text())["address"]
     finally:
-        for process in processes:
+        for process in reversed(processes):  # workers whose scheduler is gone look for it first
             process.terminate()
-            process.wait(timeout=30)
+            process.wait(timeout=60)
 
 
 def test_a_cluster_makes_the_same_bytes(undisturbed: tuple[Path, Path], tmp_path: Path, cluster: str) -> None:
     path, folder = undisturbed
     run_sweep(read_sweep(path), Store(tmp_path / "cluster"), cluster=cluster)
     assert contents(tmp_path / "cluster") == contents(folder)
+    with pytest.raises(InputError, match="gone.toml: cannot be read"):
+        list(finished_jobs([partial(read_sweep, "gone.toml")] * 2, 1, cluster=cluster))
+
+
+@pytest.mark.parametrize("cluster", [0], indirect=True)
+def test_a_cluster_without_workers_is_refused(cluster: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parallel, "CLUSTER_PATIENCE_S", 2)
+    with pytest.raises(InputError, match="has no workers: start some"):
+        list(finished_jobs([partial(read_sweep, "gone.toml")], 1, cluster=cluster))
 
 
 def test_what_is_there_is_not_run_again(

@@ -47,29 +47,40 @@ def finished_jobs(
     ------
     InputError : no cluster at the address, or no Dask to speak to it
     """
-    if not jobs or (cluster is None and (n_jobs == 1 or len(jobs) == 1)):
+    if cluster is not None:
+        yield from _on_cluster(jobs, cluster)
+    elif n_jobs == 1 or len(jobs) <= 1:
         for index, job in enumerate(jobs):
             yield _on_one_thread(index, job)
-        return
+    else:
+        yield from _on_processes(jobs, min(n_jobs, len(jobs)))
+
+
+def _on_processes(jobs: Sequence[Callable[[], T]], n_processes: int) -> Iterator[tuple[int, T]]:
     joblib: Any = import_module("joblib")  # heavy, and untyped
-    client = None if cluster is None else _client(cluster)
+    # A process that has grown is replaced, which changes no result. joblib says so in the thread that feeds the
+    # processes: where warnings are errors it would die of that, and all would wait for ever.
+    warnings.filterwarnings("ignore", "A worker stopped while some jobs were given", UserWarning)
+    with joblib.parallel_config(backend="loky", inner_max_num_threads=1):
+        pool = joblib.Parallel(n_processes, return_as="generator_unordered")
+        results = pool((_on_one_thread, each, {}) for each in enumerate(jobs))
     try:
-        options = (
-            {"backend": "loky", "inner_max_num_threads": 1} if client is None else {"backend": "dask", "client": client}
-        )
-        processes = min(n_jobs, len(jobs)) if client is None else -1
-        with joblib.parallel_config(**options):
-            pool = joblib.Parallel(n_jobs=processes, return_as="generator_unordered")
-            results = pool((_on_one_thread, each, {}) for each in enumerate(jobs))
-        try:
-            yield from results
-        finally:
-            with warnings.catch_warnings():  # whoever stops early knows that there was more to come
-                warnings.simplefilter("ignore", UserWarning)
-                results.close()
+        yield from results
     finally:
-        if client is not None:
-            client.close()
+        with warnings.catch_warnings():  # whoever stops early knows that there was more to come
+            warnings.simplefilter("ignore", UserWarning)
+            results.close()
+
+
+def _on_cluster(jobs: Sequence[Callable[[], T]], address: str) -> Iterator[tuple[int, T]]:
+    client = _client(address)
+    try:
+        futures = client.map(_on_one_thread, range(len(jobs)), jobs, pure=False)
+        for future in import_module("distributed").as_completed(futures, loop=client.loop):
+            yield future.result()
+            future.release()
+    finally:
+        client.close()  # the cluster drops what nobody waits for
 
 
 def _on_one_thread(index: int, job: Callable[[], T]) -> tuple[int, T]:
@@ -80,7 +91,7 @@ def _on_one_thread(index: int, job: Callable[[], T]) -> tuple[int, T]:
 
 
 def _client(address: str) -> Any:
-    """Connect to a Dask scheduler, for joblib alone: xarray would leave its own work to a default one."""
+    """Connect to a Dask scheduler with workers, but not by default: xarray would leave its own work to it."""
     if not re.fullmatch(CLUSTER_ADDRESS, address):
         raise InputError(f"'{address}' is no address of a Dask scheduler: write tcp://host:port")
     try:
@@ -94,4 +105,9 @@ def _client(address: str) -> Any:
         raise InputError(
             f"no Dask scheduler answers at {address} ({reason}): start one, or leave --cluster out"
         ) from None
+    try:
+        client.wait_for_workers(1, CLUSTER_PATIENCE_S)
+    except TimeoutError:
+        client.close()
+        raise InputError(f"the Dask scheduler at {address} has no workers: start some") from None
     return client
