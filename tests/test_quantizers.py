@@ -127,10 +127,10 @@ def test_workers_are_quantized_each_alone(name, module):
 
 
 @pytest.mark.parametrize(("name", "module"), FAMILIES)
-def test_blocks_of_runs_change_nothing(name, module, monkeypatch):
+def test_blocks_of_messages_change_nothing(name, module, monkeypatch):
     quantizer, v = module.quantizer(BITS), np.random.default_rng(6).standard_normal((11, 4, 7))
     whole = quantizer(v, rng=RunStreams(0, "q", 11))
-    for coordinates in (1, 60, 100, 280):
+    for coordinates in (1, 15, 60, 100, 280):
         monkeypatch.setattr(blocks, "BLOCK", coordinates)
         np.testing.assert_array_equal(quantizer(v, rng=RunStreams(0, "q", 11)), whole)
 

@@ -302,7 +302,7 @@ def test_a_cluster_makes_the_same_bytes(undisturbed: tuple[Path, Path], tmp_path
     path, folder = undisturbed
     run_sweep(read_sweep(path), Store(tmp_path / "cluster"), cluster=cluster)
     assert contents(tmp_path / "cluster") == contents(folder)
-    with pytest.raises(InputError, match="gone.toml: cannot be read"):
+    with pytest.raises(InputError, match=r"gone\.toml: cannot be read"):
         list(finished_jobs([partial(read_sweep, "gone.toml")] * 2, 1, cluster=cluster))
 
 

@@ -135,18 +135,19 @@ class OneHiddenLayer:
             inner_slopes *= of_sample
             outer_slopes *= of_sample
             return self._summed(inner_slopes, outer_slopes, hidden)
-        grads, split = np.empty(x.shape), self._split  # (R, P, D)
-        for runs in run_chunks(len(x), batch[0].size * self.features.shape[1]):
-            chosen = self.starts[:-1, None] + batch[runs]  # (runs, P, B)
-            rows = self.features.take(chosen, axis=0)  # (runs, P, B, features)
+        grads = np.zeros(x.shape)  # (R, P, D)
+        run, part = np.nonzero(weights.any(axis=2))  # (pairs,) each: whoever has samples at all
+        for some in run_chunks(len(run), batch.shape[2] * self.features.shape[1]):
+            own = run[some], part[some]
+            chosen = self.starts[own[1], None] + batch[own]  # (pairs, B)
+            rows = self.features.take(chosen, axis=0)  # (pairs, B, features)
             inner_slopes, outer_slopes, hidden = self._backward(
-                *self._layers(x[runs]), rows.swapaxes(2, 3), chosen, times
+                *self._layers(x[own]), rows.swapaxes(1, 2), chosen, times
             )
-            inner_slopes *= weights[runs, :, None]
-            outer_slopes *= weights[runs, :, None]
-            shape = (*chosen.shape[:2], -1)
-            grads[runs, :, :split] = (inner_slopes @ rows).reshape(shape)
-            grads[runs, :, split:] = (outer_slopes @ hidden.swapaxes(2, 3)).reshape(shape)
+            inner_slopes *= weights[own][:, None]
+            outer_slopes *= weights[own][:, None]
+            inner, outer = inner_slopes @ rows, outer_slopes @ hidden.swapaxes(1, 2)
+            grads[own] = np.concatenate([each.reshape(len(chosen), -1) for each in (inner, outer)], axis=1)
         return grads
 
     def measures(self, x: FloatArray) -> Mapping[str, FloatArray]:

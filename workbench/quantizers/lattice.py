@@ -11,6 +11,7 @@ import numpy as np
 
 from workbench.core.errors import InputError
 from workbench.core.types import FloatArray, IntArray, UniformSource
+from workbench.quantizers.blocks import message_blocks
 
 MAX_BITS = 32
 
@@ -47,11 +48,15 @@ class Lattice:
 
     def __call__(self, v: FloatArray, *, rng: UniformSource) -> FloatArray:
         """Quantize messages (R, W, D) (eq. 7); idle workers send 0."""
-        position = self._position(v)
-        rounded = np.floor(position)
-        position -= rounded  # the fraction, P(up)
-        rounded += rng.random(v.shape) < position
-        rounded *= self.scale[:, None]
+        rounded = rng.random(v.shape)  # (R, W, D)
+        for runs, workers in message_blocks(v.shape):
+            block, own = rounded[runs, workers], self.with_bits(self.bits[workers])
+            position = own._position(v[runs, workers])
+            down = np.floor(position)
+            position -= down  # the fraction, P(up)
+            np.less(block, position, out=block)
+            block += down
+            block *= own.scale[:, None]
         return rounded
 
     def mean(self, v: FloatArray) -> FloatArray:

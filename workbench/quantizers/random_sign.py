@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from workbench.core.types import FloatArray, IntArray, UniformSource
-from workbench.quantizers.blocks import run_blocks
+from workbench.quantizers.blocks import message_blocks
 
 NORM_BITS = 32
 SIGN_BIT = np.int64(np.iinfo(np.int64).min)
@@ -33,14 +33,14 @@ class RandomSign:
         half = np.divide(0.5, norm, out=np.zeros_like(norm), where=norm > 0)
         norm *= (self.bits > 0)[:, None]
         signs = rng.random(v.shape)  # (R, W, D)
-        for runs in run_blocks(v.shape):
-            own = signs[runs]
+        for some in message_blocks(v.shape):
+            own = signs[some]
             wide = np.empty(own.shape)  # a row's own number all along it: broadcasting takes three times as long
-            np.copyto(wide, half[runs])
-            wide *= v[runs]
+            np.copyto(wide, half[some])
+            wide *= v[some]
             wide += 0.5
             np.subtract(wide, own, out=own)
-            np.copyto(wide, norm[runs])
+            np.copyto(wide, norm[some])
             as_bits = own.view(np.int64)
             as_bits &= SIGN_BIT  # np.copysign takes three times as long
             as_bits |= wide.view(np.int64)

@@ -12,7 +12,7 @@ import numpy as np
 
 from workbench.core.errors import InputError
 from workbench.core.types import FloatArray, IntArray, UniformSource, VarianceConstant
-from workbench.quantizers.blocks import run_blocks
+from workbench.quantizers.blocks import message_blocks
 
 MIN_BITS = 2  # the sign and one level
 MAX_BITS = 32
@@ -109,11 +109,11 @@ class StochasticLevels:
         to_levels = np.divide(s, norm, out=np.zeros_like(norm), where=norm > 0)
         norm *= np.where(self.bits[:, None] > 0, 1 / s, 0.0)
         rounded = rng.random(v.shape)  # (R, W, D)
-        for runs in run_blocks(v.shape):
-            block = rounded[runs]
-            block += v[runs] * to_levels[runs]
+        for some in message_blocks(v.shape):
+            block = rounded[some]
+            block += v[some] * to_levels[some]
             np.floor(block, out=block)
-            block *= norm[runs]
+            block *= norm[some]
         return rounded
 
     def mean(self, v: FloatArray) -> FloatArray:

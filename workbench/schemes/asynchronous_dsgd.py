@@ -88,9 +88,17 @@ class AsynchronousDsgd:
         order, batches = self._batches(state.order, events.counts, noise)
         models, gradients = _Models(self.links, state), _Gradients(self.local, events.counts, batches, state.x.shape)
         step_size = column(self.step_size, iteration, noise.rows)  # (R, 1)
-        for worker, time_s in zip(events.workers, events.times, strict=True):
-            models.deliver(time_s)
-            models.update(worker, time_s, step_size * gradients.of(worker, models.x))
+        begin = 0
+        while begin < len(events.times):
+            models.deliver(events.times[begin])
+            before = events.times < models.quiet_until(events.times[begin])  # (W, R), and times rise
+            end = max(begin + 1, int(before.all(axis=1).sum()))
+            mixed = models.mixed(events.workers[begin:end])  # (R, events, D)
+            for event in range(begin, end):
+                worker = events.workers[event]  # (R,)
+                gradient = gradients.of(worker, models.x)
+                models.update(worker, events.times[event], mixed[:, event - begin] - step_size * gradient)
+            begin = end
         clock_s = events.times[-1]  # (R,)
         moves = np.isfinite(state.clock_s)  # (R,)
         seconds = np.subtract(clock_s, state.clock_s, out=np.zeros(len(clock_s)), where=moves)
@@ -160,13 +168,19 @@ class _Models:
             self._arrives_s[run, sender], self._waiting[run, sender] = np.inf, False
             self._send(run[goes], sender[goes], at_s[goes])
 
-    def update(self, worker: IntArray, time_s: FloatArray, step: FloatArray) -> None:
-        """Mix and step (R, D) at one worker (R,) of each run that has not stopped, and send its model if it can."""
-        mixing = self._links.mixing
-        mixed = (mixing.between[worker][:, None, :] @ self._arrived)[:, 0]  # (R, D)
+    def quiet_until(self, time_s: FloatArray) -> FloatArray:
+        """Return until when nothing arrives, what may be sent from time_s (R,) on included, shape (R,)."""
+        return np.minimum(self._arrives_s.min(axis=1), time_s + self._links.message_s.min())
+
+    def mixed(self, workers: IntArray) -> FloatArray:
+        """Mix what has arrived as some workers (events, R) of each run do, shape (R, events, D)."""
+        return np.asarray(self._links.mixing.between[workers.T] @ self._arrived)
+
+    def update(self, worker: IntArray, time_s: FloatArray, change: FloatArray) -> None:
+        """Add a change (R, D) to what one worker (R,) of each run that goes on keeps, and send its model if it can."""
         run = np.flatnonzero(time_s < np.inf)
         worker = worker[run]
-        self.x[run, worker] = mixing.own[worker][:, None] * self.x[run, worker] + mixed[run] - step[run]
+        self.x[run, worker] = self._links.mixing.own[worker][:, None] * self.x[run, worker] + change[run]
         free = self._arrives_s[run, worker] == np.inf
         self._waiting[run, worker] = ~free
         self._send(run[free], worker[free], time_s[run[free]])
