@@ -170,7 +170,7 @@ class _Models:
 
     def quiet_until(self, time_s: FloatArray) -> FloatArray:
         """Return until when nothing arrives, what may be sent from time_s (R,) on included, shape (R,)."""
-        return np.minimum(self._arrives_s.min(axis=1), time_s + self._links.message_s.min())
+        return np.asarray(np.minimum(self._arrives_s.min(axis=1), time_s + self._links.message_s.min()))
 
     def mixed(self, workers: IntArray) -> FloatArray:
         """Mix what has arrived as some workers (events, R) of each run do, shape (R, events, D)."""
