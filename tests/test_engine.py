@@ -240,6 +240,14 @@ def test_progress_counts_run_iterations():
     assert done == [3] * 4 + [2] * 4
 
 
+def test_gradients_need_not_be_measured():
+    with_gradients, without = (run(designed(), n_runs=3, n_iters=4, measure_gradients=each) for each in (True, False))
+    assert np.isfinite(with_gradients.grad_sq).all()
+    assert np.isnan([without.grad_sq, without.part_grad_sq]).all()
+    np.testing.assert_array_equal(without.loss, with_gradients.loss)
+    assert not without.diverged.any()
+
+
 def test_divergence_is_confined_and_reported():
     code = designed()
     steps = GridStep((0.05, 1e9), 2)

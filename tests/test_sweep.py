@@ -115,6 +115,7 @@ def test_a_name_changes_with_all_that_determines_the_result(tmp_path: Path, monk
         {"iterations": 5},
         {"checkpoints": 3},
         {"chunk_runs": 1},
+        {"measure_gradients": False},
         {"seconds_per_bit": 0.1},
         {"problem": {"kind": "quadratic", "dim": 4}},
         {"delay": {"kind": "bernoulli", "straggle_prob": 0.3}},

@@ -158,6 +158,7 @@ class Case:
             "runs": self.n_runs,
             "iterations": self.rounds,
             "checkpoints": self.checkpoints.tolist(),
+            "measure_gradients": False,
             "seconds_per_bit": self.comm_s / (FLOAT_BITS * self.dim),
             "problem": network | dict(TASKS[self.task].problem),
             "delay": {"kind": "bounded_speed", "slowest": SPEED[0], "fastest": SPEED[1]},

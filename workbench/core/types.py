@@ -182,8 +182,8 @@ class Trajectory:
     iterations: IntArray  # (T+1,)
     loss: FloatArray
     error_sq: FloatArray  # ‖x − x*‖², NaN where the optimum is not known
-    grad_sq: FloatArray  # ‖∇F(x)‖²
-    part_grad_sq: FloatArray  # max_j ‖∇f_j(x)‖²
+    grad_sq: FloatArray  # ‖∇F(x)‖², NaN where it is not measured
+    part_grad_sq: FloatArray  # max_j ‖∇f_j(x)‖², likewise
     seconds: FloatArray  # simulated wall-clock time
     bits_up: FloatArray  # bits that workers sent and that were heard
     bits_down: FloatArray  # bits that the master sent

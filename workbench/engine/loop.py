@@ -34,6 +34,7 @@ def simulate(
     checkpoints: Sequence[int] | IntArray | None = None,
     n_repeats: int = 1,
     chunk_runs: int | None = None,
+    measure_gradients: bool = True,
     progress: Progress | None = None,
 ) -> Trajectory:
     """Run a scheme on `n_runs` noise histories and measure it at the checkpoints.
@@ -48,6 +49,7 @@ def simulate(
     checkpoints : iterations at which the state is measured; about 24 of them if None
     n_repeats : repeat the n_runs noise histories this often (R = n_repeats n_runs), for a grid of steps
     chunk_runs : runs in memory at once; by default as many as make `CHUNK` numbers a step
+    measure_gradients : False: grad_sq and part_grad_sq are NaN; large networks measured often take most time for them
     progress : called with the number of run-iterations done since the last call
 
     Raises
@@ -62,7 +64,7 @@ def simulate(
     for start in range(0, len(runs), size):
         rows = np.arange(start, min(start + size, len(runs)))  # (chunk,)
         noise = Noise(scheme.setting.delay, seed, [runs[row] for row in rows], rows)
-        chunks.append(_run(scheme, noise, n_iters, kept, progress))
+        chunks.append(_run(scheme, noise, n_iters, kept, progress, measure_gradients=measure_gradients))
     columns = {name: np.concatenate([chunk[name] for chunk in chunks]) for name in chunks[0]}  # (R, T+1) each
     fixed = {name: columns.pop(name) for name in FIELDS}
     return Trajectory(
@@ -74,7 +76,13 @@ FIELDS = ("loss", "error_sq", "grad_sq", "part_grad_sq", "seconds", "bits_up", "
 
 
 def _run(
-    scheme: Scheme[State], noise: Noise, n_iters: int, kept: IntArray, progress: Progress | None
+    scheme: Scheme[State],
+    noise: Noise,
+    n_iters: int,
+    kept: IntArray,
+    progress: Progress | None,
+    *,
+    measure_gradients: bool,
 ) -> dict[str, FloatArray]:
     """Take one chunk of runs through all iterations; each measurement is (R, T+1)."""
     state = scheme.init(len(noise.rows))
@@ -85,7 +93,8 @@ def _run(
     with np.errstate(all="ignore"):
         for iteration in range(n_iters + 1):
             if iteration in wanted:
-                measured = _measure(scheme.setting.problem, scheme.iterate(state)) | dict(scheme.measures(state))
+                measured = _measure(scheme.setting.problem, scheme.iterate(state), gradients=measure_gradients)
+                measured |= scheme.measures(state)
                 rows.append({name: np.where(alive, value, np.inf) for name, value in measured.items()})
                 rows[-1] |= dict(zip(FIELDS[-3:], total.copy(), strict=True))
             if iteration == n_iters:
@@ -136,18 +145,11 @@ def _check(n_iters: int, n_runs: int, kept: IntArray, chunk_runs: int | None) ->
         raise InputError(f"chunk_runs = {chunk_runs}: at least one run must be in memory")
 
 
-def _measure(problem: Problem, x: FloatArray) -> dict[str, FloatArray]:
-    """Measure loss, error, gradients, and what the problem measures besides, at iterates (R, D), each (R,)."""
-    grad_sq = np.empty(len(x))  # (R,)
-    part_grad_sq = np.empty(len(x))  # (R,)
-    size = max(1, MEASURE_BLOCK // (problem.n_parts * problem.dim))
-    for start in range(0, len(x), size):
-        block = slice(start, start + size)
-        grads = problem.part_grads(x[block])  # (runs, P, D)
-        grad_sq[block] = np.square(grads.sum(axis=1)).sum(axis=1)
-        part_grad_sq[block] = np.einsum("rpd,rpd->rp", grads, grads).max(axis=1)
-    optimum = problem.regularity.optimum
+def _measure(problem: Problem, x: FloatArray, *, gradients: bool) -> dict[str, FloatArray]:
+    """Measure loss, error, gradients if wanted, and what the problem measures besides, at iterates (R, D), each (R,)."""
     unknown = np.full(len(x), np.nan)  # (R,)
+    grad_sq, part_grad_sq = _squared_gradients(problem, x) if gradients else (unknown, unknown)
+    optimum = problem.regularity.optimum
     return {
         "loss": problem.loss(x),
         "error_sq": unknown if optimum is None else np.square(x - optimum).sum(axis=1),
@@ -155,3 +157,15 @@ def _measure(problem: Problem, x: FloatArray) -> dict[str, FloatArray]:
         "part_grad_sq": part_grad_sq,
         **(problem.measures(x) if isinstance(problem, Measuring) else {}),
     }
+
+
+def _squared_gradients(problem: Problem, x: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Return ‖∇F‖² and the largest ‖∇f_j‖² of the parts at iterates (R, D), shape (R,) each."""
+    whole, largest = np.empty((2, len(x)))  # (R,) each
+    size = max(1, MEASURE_BLOCK // (problem.n_parts * problem.dim))
+    for start in range(0, len(x), size):
+        block = slice(start, start + size)
+        grads = problem.part_grads(x[block])  # (runs, P, D)
+        whole[block] = np.square(grads.sum(axis=1)).sum(axis=1)
+        largest[block] = np.einsum("rpd,rpd->rp", grads, grads).max(axis=1)
+    return whole, largest

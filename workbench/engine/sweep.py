@@ -48,6 +48,7 @@ class Table(Struct, forbid_unknown_fields=True):
     iterations: Count = 100
     checkpoints: Count | list[Annotated[int, Meta(ge=0)]] = 24
     chunk_runs: Count | None = None
+    measure_gradients: bool = True
     seconds_per_bit: Annotated[float, Meta(ge=0)] = 0.0
 
 
@@ -256,6 +257,7 @@ def run_configuration(configuration: Configuration) -> Trajectory:
         seed=table.seed,
         checkpoints=_checkpoints(table),
         chunk_runs=table.chunk_runs,
+        measure_gradients=table.measure_gradients,
     )
 
 
