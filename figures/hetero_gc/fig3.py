@@ -42,11 +42,11 @@ ALL = (*METHODS, *FEEDBACK, *ABLATION)
 
 SCALES = {
     "quick": {**training.SIZES["quick"], **training.ONE_WORLD, "n_hidden": (10, 20)},
-    "paper": {**training.SIZES["paper"], **training.ONE_WORLD, "n_hidden": (10, 30)},
+    "paper": {**training.SIZES["paper"], **training.ONE_WORLD, "n_hidden": (10, 50)},
 }
 DIFFERS = (
     *training.DIFFERS,
-    "Panel a trains a softmax regression; in panel b a network of three times as many weights stands for ResNet-50, in "
+    "Panel a trains a softmax regression; in panel b a network of five times as many weights stands for ResNet-50, in "
     "panel c a softmax regression on MNIST for the Transformer of GPT-2's size, which is to follow.",
     "Error feedback keeps what a worker was not heard to say, and weighs messages as that needs.",
     "The losses that the text quotes for panel f are lost.",

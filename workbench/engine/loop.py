@@ -146,7 +146,7 @@ def _check(n_iters: int, n_runs: int, kept: IntArray, chunk_runs: int | None) ->
 
 
 def _measure(problem: Problem, x: FloatArray, *, gradients: bool) -> dict[str, FloatArray]:
-    """Measure loss, error, gradients if wanted, and what the problem measures besides, at iterates (R, D), each (R,)."""
+    """Measure loss, error, gradients if wanted, and what the problem measures besides, at x (R, D), shape (R,) each."""
     unknown = np.full(len(x), np.nan)  # (R,)
     grad_sq, part_grad_sq = _squared_gradients(problem, x) if gradients else (unknown, unknown)
     optimum = problem.regularity.optimum
