@@ -17,7 +17,7 @@ import msgspec
 from figures.catalogue import Entry
 from figures.computed import Computed
 from figures.quantities import Data, arrays, to_csv
-from figures.style import house_style
+from figures.style import house_style, plain_powers
 from workbench.core.atomic import write_atomically
 
 if TYPE_CHECKING:
@@ -29,7 +29,9 @@ PRINTED_DPI = 300
 def drawn(entry: Entry, data: Data) -> "Figure":
     """Draw a figure in the house's style."""
     with house_style():
-        return entry.draw(arrays(data))
+        figure = entry.draw(arrays(data))
+        plain_powers(figure)
+        return figure
 
 
 def render(computed: Computed, folder: Path) -> list[Path]:

@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+from matplotlib.ticker import FuncFormatter, LogFormatterSciNotation, LogLocator, NullFormatter
 
 from figures.quantities import Array, Arrays
 
@@ -121,8 +121,8 @@ def banded_curve(
 
 
 def letter(ax: Axes, text: str) -> None:
-    """Name a panel, for instance "a", in bold at its upper left."""
-    ax.set_title(f"({text})", loc="left", fontweight="bold", fontsize=8)
+    """Name a panel, for instance "a", at its upper left."""
+    ax.set_title(f"({text})", loc="left", fontsize=8)
 
 
 def page(width: float, height: float, told: str = "") -> Figure:
@@ -134,7 +134,7 @@ def page(width: float, height: float, told: str = "") -> Figure:
     """
     figure = Figure(figsize=(width, height), layout="constrained")
     if told:
-        figure.supxlabel(told, x=0.995, ha="right", fontsize=5.5, color="#555555", style="italic")
+        figure.supxlabel(told, x=0.995, ha="right", fontsize=5.5, color="#555555")
     return figure
 
 
@@ -154,6 +154,26 @@ def legend_above(figure: Figure, ax: Axes, **options: Any) -> None:
     """Put the legend of one panel above all of them; options as of `Figure.legend`."""
     handles, labels = ax.get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside upper center", **{"ncols": len(labels)} | options)
+
+
+class _PowersOfTen(LogFormatterSciNotation):
+    """The default labels of a logarithmic axis, 10⁻³ or 2×10⁻³, in plain text: a formula takes ten times as long."""
+
+    def __call__(self, x: float, pos: int | None = None) -> str:
+        factor, _, power = super().__call__(x, pos).strip("$").removeprefix("\\mathdefault{").partition("10^{")
+        return factor.replace("\\times", "×") + (f"10{power.rstrip('}').translate(_SUPERSCRIPT)}" if power else "")
+
+
+_SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+
+def plain_powers(figure: Figure) -> None:
+    """Label logarithmic axes that have matplotlib's formulas with plain text."""
+    for axis in [each for ax in figure.axes for each in (ax.xaxis, ax.yaxis)]:
+        if type(axis.get_major_formatter()) is LogFormatterSciNotation:
+            axis.set_major_formatter(_PowersOfTen())
+        if type(axis.get_minor_formatter()) is LogFormatterSciNotation:
+            axis.set_minor_formatter(_PowersOfTen())
 
 
 def plain_ticks(axis: Axis) -> None:

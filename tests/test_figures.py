@@ -186,6 +186,25 @@ def test_processes_beside_this_one_draw_the_same(tmp_path: Path) -> None:
     assert files[1] == files[2]
 
 
+@pytest.mark.parametrize("limits", [(1e-7, 3), (0.3, 20), (1, 8), (1e2, 1e13)])
+def test_powers_are_labelled_in_plain_text_with_their_values(limits: tuple[float, float]) -> None:
+    figure = Figure()
+    ax = figure.subplots()
+    ax.set(yscale="log", ylim=limits)
+    style.plain_powers(figure)
+    figure.canvas.draw()
+    powers, found = str.maketrans("⁻⁰¹²³⁴⁵⁶⁷⁸⁹", "-0123456789"), 0
+    for minor in (False, True):
+        places = ax.yaxis.get_ticklocs(minor=minor).tolist()
+        for place, label in zip(places, ax.yaxis.get_ticklabels(minor=minor), strict=True):
+            if text := label.get_text():
+                factor, _, power = text.rpartition("10")
+                value = float(factor.rstrip("×") or 1) * 10.0 ** int(power.translate(powers))
+                assert value == pytest.approx(place, rel=1e-12)
+                found += 1
+    assert found >= 2
+
+
 def test_axes_must_fit() -> None:
     with pytest.raises(ValueError, match="name every axis"):
         quantities.arrays({"loss": Quantity(("time",), np.zeros((2, 3)))})
