@@ -8,11 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import integrate, optimize, special, stats
 
-from workbench.core import catalogue
+from workbench.core import blocks, catalogue
 from workbench.core.errors import InputError
 from workbench.core.streams import RunStreams
 from workbench.quantizers import (
-    blocks,
     lattice,
     random_sign,
     scaled_sign,

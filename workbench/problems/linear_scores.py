@@ -8,6 +8,7 @@ import numpy as np
 from workbench.core.types import Encoder, FloatArray, IntArray
 from workbench.problems.products import (
     batch_weights,
+    common_iterate,
     gathers,
     local_products,
     mixer,
@@ -111,6 +112,9 @@ class LinearScores:
         return self.slopes(self.scores(x), slice(None))
 
     def _local_slopes(self, x: FloatArray) -> Floats:
+        common = common_iterate(x)
+        if common is not None:
+            return self._slopes(common)
         own = x.reshape(*x.shape[:2], self.n_scores, -1)  # (R, P, K, features)
         return self.slopes(local_products(own, self.rows.T, self.starts), slice(None))
 

@@ -13,6 +13,7 @@ from workbench.problems.cross_entropy import log_softmax, of_own_class, slopes
 from workbench.problems.linear_scores import Samples
 from workbench.problems.products import (
     batch_weights,
+    common_iterate,
     gathers,
     local_products,
     mixer,
@@ -125,13 +126,13 @@ class OneHiddenLayer:
 
     def local_grads(self, x: FloatArray) -> FloatArray:
         """Gradient of every part at an iterate of its own, x (R, P, D), shape (R, P, D)."""
-        return self._summed(*self._backward_all(x, self._local))
+        return self._summed(*self._backward_local(x))
 
     def sample_grads(self, x: FloatArray, batch: IntArray, weights: FloatArray) -> FloatArray:
         """Σ_b weights[r, j, b] ∇f_{j, batch[r, j, b]} at x[r, j], x (R, P, D) and the others (R, P, B), as x."""
         if not gathers(batch, self.starts, self.n_hidden):
             of_sample = batch_weights(batch, weights, self.starts)[:, None]  # (R, 1, N)
-            inner_slopes, outer_slopes, hidden = self._backward_all(x, self._local)
+            inner_slopes, outer_slopes, hidden = self._backward_local(x)
             inner_slopes *= of_sample
             outer_slopes *= of_sample
             return self._summed(inner_slopes, outer_slopes, hidden)
@@ -197,8 +198,13 @@ class OneHiddenLayer:
         return inner_slopes, outer_slopes, hidden
 
     def _backward_all(self, x: FloatArray, product: Product) -> tuple[Floats, Floats, Floats]:
-        """`_backward` of all samples, at the iterates of the runs (R, D) or of their parts (R, P, D)."""
+        """`_backward` of all samples, at the iterates of the runs (R, D), or of their parts (R, P, D) by `_local`."""
         return self._backward(*self._layers(x), self.features.T, slice(None), product)
+
+    def _backward_local(self, x: FloatArray) -> tuple[Floats, Floats, Floats]:
+        """`_backward` of all samples at the iterates of their parts (R, P, D), in one product if those are the same."""
+        common = common_iterate(x)
+        return self._backward_all(x, self._local) if common is None else self._backward_all(common, times)
 
     def _local(self, weights: Floats, columns: Floats) -> Floats:
         """Product of each part's own weights (R, P, K, F) with its columns, shape (R, K, N)."""

@@ -61,6 +61,11 @@ def gathers(batch: IntArray, starts: IntArray, n_rows: int) -> bool:
     return bool(batch[0].size * (BY_BATCH + GATHERED / n_rows) < starts[-1])
 
 
+def common_iterate(x: FloatArray) -> FloatArray | None:
+    """Return the iterates (R, D) that all parts share in x (R, P, D), a view that repeats them; else None."""
+    return x[:, 0] if x.strides[1] == 0 else None
+
+
 def times(weights: Floats, columns: Floats) -> Floats:
     """Multiply weights (R, ..., K, F) with columns (F, M) of all, or with ones of their own (R, ..., F, M)."""
     if columns.ndim > 2:

@@ -9,9 +9,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from workbench.core.blocks import message_blocks
 from workbench.core.errors import InputError
 from workbench.core.types import FloatArray, IntArray, UniformSource
-from workbench.quantizers.blocks import message_blocks
 
 MAX_BITS = 32
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from workbench.core.blocks import message_blocks
 from workbench.core.types import FloatArray, IntArray, UniformSource
-from workbench.quantizers.blocks import message_blocks
 
 NORM_BITS = 32
 SIGN_BIT = np.int64(np.iinfo(np.int64).min)

@@ -10,9 +10,9 @@ from functools import lru_cache
 
 import numpy as np
 
+from workbench.core.blocks import message_blocks
 from workbench.core.errors import InputError
 from workbench.core.types import FloatArray, IntArray, UniformSource, VarianceConstant
-from workbench.quantizers.blocks import message_blocks
 
 MIN_BITS = 2  # the sign and one level
 MAX_BITS = 32

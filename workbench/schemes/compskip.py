@@ -100,12 +100,16 @@ class CompSkip:
         """Take one round of every run."""
         gradients, order = self._round.gradients(state.x, state.order, noise)  # line 5, (R, W, D)
         (sends, answers), cost = self._round.attend(noise)  # (R, W), (R,)
-        momentum = self.momentum * state.momentum + gradients  # line 6
-        wanted = self.momentum * momentum + gradients + self.error_decay * state.worker_error  # p, line 7
+        momentum = self.momentum * state.momentum
+        momentum += gradients  # line 6
+        gradients += self.momentum * momentum
+        gradients += self.error_decay * state.worker_error
+        wanted = gradients  # p, line 7
         sent = self._signs(self._worker_signs, wanted, "workers", noise)
         sent *= sends[:, :, None]  # lines 8 and 9
-        worker_error = wanted - self.worker_error_step * sent  # line 12
         pooled = _sum(self.error_decay * state.server_error, self._gathered(sent, sends.sum(axis=1)))  # p̃, line 15
+        sent *= self.worker_error_step
+        worker_error = np.subtract(wanted, sent, out=wanted)  # line 12
         reply = self._signs(self._server_signs, pooled[:, None], "server", noise)[:, 0]  # Δ̃, (R, D)
         reply *= answers[:, None]  # lines 16 and 17
         server_error = _sum(pooled, -self.server_error_step * reply)  # line 18

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from workbench.core.blocks import message_blocks
 from workbench.core.types import FloatArray
 from workbench.schemes.batches import Order
 from workbench.schemes.decentralized_round import Links, LocalGradients, check_step, consensus_sq
@@ -71,10 +72,11 @@ class DecentralizedSgd:
         plan = self.local.plan(noise.responses.next_round())
         order, batch = self.local.draw(state.order, plan.sizes, noise)
         gradients = self.local.at(state.x, batch)  # (R, W, D)
-        gradients *= self.mixing_step * column(self.step_size, iteration, noise.rows)[:, :, None]
+        step = self.mixing_step * column(self.step_size, iteration, noise.rows)  # (R, 1)
         x = self._taken @ self._sent(state.x, noise)  # eq. 8, (R, W, D)
-        x += self._kept * state.x
-        x -= gradients
+        for runs, workers in message_blocks(x.shape):
+            x[runs, workers] += self._kept[workers] * state.x[runs, workers]
+            x[runs, workers] -= step[runs, :, None] * gradients[runs, workers]
         seconds = (plan.seconds + self.links.message_s).max(axis=1)  # (R,)
         cost = Cost(seconds, np.full(len(x), self.links.sent_bits.sum()), np.zeros(len(x)))
         return State(x, plan.sizes.mean(axis=1), order), cost
