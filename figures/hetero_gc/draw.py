@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from figures.quantities import Array, Arrays
 from figures.style import PAGE_IN, banded_curve, legend_above, letter, page, plain_ticks, scheme_style
 
-CLOTHES = "Fashion-MNIST, one hidden layer of 10 units; not COCO, MobileNetV3"
+CLOTHES = "Fashion-MNIST, one hidden layer of 6 units; not COCO, MobileNetV3"
 
 
 def fig1_draw(data: Arrays) -> Figure:

@@ -42,7 +42,7 @@ def fig2_data(
     n_pilots: int,
     n_samples: int,
     steps: tuple[float, ...],
-    n_hidden: int = 10,
+    n_hidden: int = training.N_HIDDEN,
 ) -> dict[str, Quantity]:
     """Train with every code: SGD at two bit budgets and Adam at the smaller one, for two numbers of workers.
 

@@ -41,8 +41,8 @@ ABLATION = {  # curve of panel a: family and bits
 ALL = (*METHODS, *FEEDBACK, *ABLATION)
 
 SCALES = {
-    "quick": {**training.SIZES["quick"], **training.ONE_WORLD, "n_hidden": (10, 20)},
-    "paper": {**training.SIZES["paper"], **training.ONE_WORLD, "n_hidden": (10, 50)},
+    "quick": {**training.SIZES["quick"], **training.ONE_WORLD, "n_hidden": (training.N_HIDDEN, 2 * training.N_HIDDEN)},
+    "paper": {**training.SIZES["paper"], **training.ONE_WORLD, "n_hidden": (training.N_HIDDEN, 5 * training.N_HIDDEN)},
 }
 DIFFERS = (
     *training.DIFFERS,

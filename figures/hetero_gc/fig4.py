@@ -43,7 +43,7 @@ def fig4_data(
     n_samples: int,
     steps: tuple[float, ...],
     n_images: int,
-    n_hidden: int = 10,
+    n_hidden: int = training.N_HIDDEN,
 ) -> dict[str, Quantity]:
     """Train as in Fig. 2's panel a, and ask the networks about images that no part holds.
 

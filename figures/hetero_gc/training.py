@@ -27,8 +27,9 @@ PILOT_SEED = 10_000  # pilots have the final seed + this one: other stragglers a
 
 SIZES: Mapping[str, Mapping[str, Any]] = {  # of every training, by scale
     "quick": {"n_rounds": 12, "n_runs": 4, "n_pilots": 1, "n_samples": 200, "steps": (0.5, 1.5)},
-    "paper": {"n_rounds": 60, "n_runs": 20, "n_pilots": 4, "n_samples": 1000, "steps": (0.05, 0.15, 0.5, 1.5, 4.5)},
+    "paper": {"n_rounds": 100, "n_runs": 20, "n_pilots": 3, "n_samples": 1000, "steps": (0.05, 0.15, 0.5, 1.5, 4.5)},
 }
+N_HIDDEN = 6  # units of the network
 ONE_WORLD: Mapping[str, int] = {"n_workers": 10, "bits": 3}  # of Figs. 3 and 4
 
 DIFFERS = (
