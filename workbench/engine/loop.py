@@ -49,7 +49,7 @@ def simulate(
     checkpoints : iterations at which the state is measured; about 24 of them if None
     n_repeats : repeat the n_runs noise histories this often (R = n_repeats n_runs), for a grid of steps
     chunk_runs : runs in memory at once; by default as many as make `CHUNK` numbers a step
-    measure_gradients : False: grad_sq and part_grad_sq are NaN; large networks measured often take most time for them
+    measure_gradients : False: grad_sq and part_grad_sq are NaN; of a large network they cost about a round each time
     progress : called with the number of run-iterations done since the last call
 
     Raises
