@@ -27,7 +27,7 @@ from figures.work import Work
 STRUGGLING = ("osgc", "stochastic", "erasure_head", "bernoulli")  # at the small budget, says the paper
 NEAR = 0.05  # relative excess over SGD's final loss that still counts as comparable
 
-SCALES = {scale: {**sizes, "n_workers": (10, 20), "bits": (3, 6)} for scale, sizes in training.SIZES.items()}
+SCALES = {scale: {**sizes, "n_workers": (8, 16), "bits": (3, 6)} for scale, sizes in training.SIZES.items()}
 DIFFERS = training.DIFFERS
 
 

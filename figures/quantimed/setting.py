@@ -246,8 +246,8 @@ PAPER: Mapping[str, Any] = {
     "asynchronous_rounds": {"asynchronous_dsgd": 24, "asynchronous_dsgd_blocking": 14},
     "n_points": 6,
     "n_runs": 20,
-    "n_variant_runs": 4,
-    "n_tuned_runs": 8,
+    "n_variant_runs": 3,
+    "n_tuned_runs": 6,
     "steps": (0.1, 0.3, 1.0, 3.0),
 }
 
