@@ -68,6 +68,7 @@ _RC: dict[Any, Any] = {
     "font.size": 7.5,
     "axes.labelsize": 8,
     "axes.titlesize": 8,
+    "axes.titley": 1.0,  # where it is anyway; to look for room above all ticks takes a fifth of the drawing
     "legend.fontsize": 7,
     "xtick.labelsize": 7,
     "ytick.labelsize": 7,

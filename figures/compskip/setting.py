@@ -46,7 +46,7 @@ QUICK: Mapping[str, Any] = {
     "n_samples": 1792,
     "n_held_out": 300,
     "n_hidden": 10,
-    "epochs": 6,
+    "epochs": 4,
     "n_points": 7,
     "n_runs": 4,
     "n_pilots": 2,

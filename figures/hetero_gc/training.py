@@ -26,7 +26,7 @@ ADAM_STEP = 1e-3  # [Section VI]
 PILOT_SEED = 10_000  # pilots have the final seed + this one: other stragglers and quantizer noise
 
 SIZES: Mapping[str, Mapping[str, Any]] = {  # of every training, by scale
-    "quick": {"n_rounds": 12, "n_runs": 4, "n_pilots": 1, "n_samples": 200, "steps": (0.5, 1.5)},
+    "quick": {"n_rounds": 12, "n_runs": 4, "n_pilots": 1, "n_samples": 200, "steps": (1.5,)},
     "paper": {"n_rounds": 80, "n_runs": 20, "n_pilots": 3, "n_samples": 1000, "steps": (0.05, 0.15, 0.5, 1.5, 4.5)},
 }
 N_HIDDEN = 6  # units of the network
