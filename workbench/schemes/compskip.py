@@ -102,9 +102,9 @@ class CompSkip:
         (sends, answers), cost = self._round.attend(noise)  # (R, W), (R,)
         momentum = self.momentum * state.momentum
         momentum += gradients  # line 6
-        gradients += self.momentum * momentum
-        gradients += self.error_decay * state.worker_error
-        wanted = gradients  # p, line 7
+        wanted = gradients  # p, line 7, in the place of the gradients
+        wanted += self.momentum * momentum
+        wanted += self.error_decay * state.worker_error
         sent = self._signs(self._worker_signs, wanted, "workers", noise)
         sent *= sends[:, :, None]  # lines 8 and 9
         pooled = _sum(self.error_decay * state.server_error, self._gathered(sent, sends.sum(axis=1)))  # p̃, line 15
