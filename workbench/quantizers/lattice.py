@@ -6,6 +6,7 @@ that the paper's Assumption 2, unbiased for every x, does not hold for (7).
 """
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
@@ -48,15 +49,15 @@ class Lattice:
 
     def __call__(self, v: FloatArray, *, rng: UniformSource) -> FloatArray:
         """Quantize messages (R, W, D) (eq. 7); idle workers send 0."""
-        rounded = rng.random(v.shape)  # (R, W, D)
+        rounded, scale = rng.random(v.shape), self.scale[:, None]  # (R, W, D), (W, 1)
         for runs, workers in message_blocks(v.shape):
-            block, own = rounded[runs, workers], self.with_bits(self.bits[workers])
-            position = own._position(v[runs, workers])
+            block = rounded[runs, workers]
+            position = self._position(v[runs, workers], workers)
             down = np.floor(position)
             position -= down  # the fraction, P(up)
             np.less(block, position, out=block)
             block += down
-            block *= own.scale[:, None]
+            block *= scale[workers]
         return rounded
 
     def mean(self, v: FloatArray) -> FloatArray:
@@ -89,12 +90,17 @@ class Lattice:
         """Return the same quantizer for other workers, bits (W,)."""
         return replace(self, bits=bits)
 
-    def _position(self, v: FloatArray) -> FloatArray:
-        """v/η cut off at −2^{s−1} and 2^{s−1} − 1, a new array (..., W, D)."""
-        scale = self.scale[:, None]  # (W, 1)
-        position = np.divide(v, scale, out=np.zeros_like(v, dtype=float), where=scale > 0)
-        half = np.exp2(self.bits - 1.0)[:, None]  # (W, 1)
-        return np.asarray(np.clip(position, -half, half - 1, out=position))
+    @cached_property
+    def _range(self) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """η, infinite for an idle worker, −2^{s−1} and 2^{s−1} − 1, shape (W, 1) each."""
+        half = np.exp2(self.bits - 1.0)[:, None]
+        return np.where(self.bits > 0, self.scale, np.inf)[:, None], -half, half - 1
+
+    def _position(self, v: FloatArray, workers: slice = slice(None)) -> FloatArray:
+        """v/η of some workers cut off at −2^{s−1} and 2^{s−1} − 1, a new array (..., workers, D)."""
+        scale, least, most = (each[workers] for each in self._range)
+        position = v / scale
+        return np.asarray(np.clip(position, least, most, out=position))
 
 
 def quantizer(bits: IntArray, half_range: float = 1.0) -> Lattice:
