@@ -68,7 +68,7 @@ _RC: dict[Any, Any] = {
     "font.size": 7.5,
     "axes.labelsize": 8,
     "axes.titlesize": 8,
-    "axes.titley": 1.0,  # where it is anyway; to look for room above all ticks takes a fifth of the drawing
+    "axes.titley": 1.0,  # where it is anyway; to look for room above all ticks takes a tenth of the drawing
     "legend.fontsize": 7,
     "xtick.labelsize": 7,
     "ytick.labelsize": 7,
@@ -158,7 +158,7 @@ def legend_above(figure: Figure, ax: Axes, **options: Any) -> None:
 
 
 class _PowersOfTen(LogFormatterSciNotation):
-    """The default labels of a logarithmic axis, 10⁻³ or 2×10⁻³, in plain text: a formula takes ten times as long."""
+    """The default labels of a logarithmic axis, 10⁻³ or 2×10⁻³, in plain text, which needs no formula to be parsed."""
 
     def __call__(self, x: float, pos: int | None = None) -> str:
         factor, _, power = super().__call__(x, pos).strip("$").removeprefix("\\mathdefault{").partition("10^{")

@@ -59,7 +59,7 @@ pickle.dump(dict(judge.in_children(tasks, **options)), sys.stdout.buffer)
 def in_children(
     tasks: Mapping[str, Callable[[], object]], *, jobs: int = 1, timeout_s: float = 60
 ) -> dict[str, judge.Result]:
-    """Fork from a process that has imported nothing yet, and whose threads hold no lock that a child would inherit."""
+    """Fork from a process that has imported nothing that is mutated, and has no threads whose locks a child keeps."""
     done = subprocess.run(
         [sys.executable, "-c", FORK],
         input=pickle.dumps((list(tasks.items()), {"jobs": jobs, "timeout_s": timeout_s})),
@@ -176,7 +176,7 @@ def test_what_takes_too_long_or_breaks_down_is_a_result() -> None:
     assert results["slow"] == {"timeout": True}
     assert results["quick"] == {"caught": "yes"}
     assert "without a result" in results["gone"]["raised"]
-    assert time.monotonic() - begin < 30
+    assert time.monotonic() - begin < 20
     with pytest.raises(AssertionError, match="RuntimeError: KeyError"):
         in_children({"ours": partial(getitem, {}, "x")}, timeout_s=5)
 

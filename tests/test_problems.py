@@ -293,6 +293,18 @@ def test_the_samples_of_a_part_make_its_gradient(problem, either_way):
 
 
 @EVERY
+def test_parts_that_share_an_iterate_have_the_gradients_that_they_have_alone(problem, either_way):
+    x = iterates(problem, 3)
+    everywhere = np.broadcast_to(x[:, None], (3, problem.n_parts, problem.dim))
+    (batch, weights), each = batches(problem, 3, 4), everywhere.copy()
+    for grads, alone in (
+        (problem.local_grads(everywhere), problem.local_grads(each)),
+        (problem.sample_grads(everywhere, batch, weights), problem.sample_grads(each, batch, weights)),
+    ):
+        close(grads, alone, norms(alone))
+
+
+@EVERY
 def test_sample_gradients_add_up(problem, either_way):
     """Of samples drawn with replacement, and of nothing."""
     x = own_iterates(problem, 2)

@@ -254,11 +254,11 @@ def test_two_processes_and_another_order_make_the_same_bytes(undisturbed: tuple[
     assert contents(tmp_path / "two") == contents(folder)
 
 
-def grown(sizes: list[int]) -> int:
-    """Keep megabytes in the process for good, and stay for longer than joblib leaves between its looks at memory."""
-    KEPT.append(np.ones(2**17 * sizes[0]))
+def grown(megabytes: int) -> int:
+    """Keep memory in the process for good, and stay for longer than joblib leaves between its looks at it."""
+    KEPT.append(np.ones(2**17 * megabytes))
     time.sleep(1.2)
-    return len(KEPT)
+    return os.getpid()
 
 
 KEPT: list[np.ndarray] = []
@@ -266,8 +266,8 @@ KEPT: list[np.ndarray] = []
 
 def test_a_process_that_grew_is_replaced_though_warnings_are_errors() -> None:
     """joblib replaces one that grew by 300 MB, and warns of it in the thread that all the others wait for."""
-    results = run_jobs([partial(grown, [size]) for size in (1, 1, 400, 400, 1, 1)], 2)
-    assert min(results[4:]) < 3
+    processes = run_jobs([partial(grown, megabytes) for megabytes in (1, 1, 400, 400, 1, 1)], 2)
+    assert len(set(processes)) > 2
 
 
 @pytest.fixture
@@ -296,7 +296,7 @@ def cluster(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[str]:
     finally:
         for process in reversed(processes):  # workers whose scheduler is gone look for it first
             process.terminate()
-            process.wait(timeout=60)
+            process.wait(timeout=30)
 
 
 def test_a_cluster_makes_the_same_bytes(undisturbed: tuple[Path, Path], tmp_path: Path, cluster: str) -> None:
@@ -312,6 +312,7 @@ def test_a_cluster_without_workers_is_refused(cluster: str, monkeypatch: pytest.
     monkeypatch.setattr(parallel, "CLUSTER_PATIENCE_S", 2)
     with pytest.raises(InputError, match="has no workers: start some"):
         list(finished_jobs([partial(read_sweep, "gone.toml")], 1, cluster=cluster))
+    assert not list(finished_jobs([], 1, cluster=cluster))  # nothing to do asks nobody
 
 
 def test_what_is_there_is_not_run_again(

@@ -43,7 +43,7 @@ DIFFERS = (
 
 QUICK: Mapping[str, Any] = {
     "dataset": "fashion_mnist",
-    "n_samples": 1792,
+    "n_samples": 1344,
     "n_held_out": 300,
     "n_hidden": 10,
     "epochs": 4,

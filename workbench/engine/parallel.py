@@ -48,9 +48,9 @@ def finished_jobs(
 
     Raises
     ------
-    InputError : no cluster at the address, or no Dask to speak to it
+    InputError : no cluster at the address, one without workers, or no Dask to speak to it
     """
-    if cluster is not None:
+    if cluster is not None and jobs:
         yield from _on_cluster(jobs, cluster)
     elif n_jobs == 1 or len(jobs) <= 1:
         for index, job in enumerate(jobs):
@@ -63,7 +63,7 @@ def _on_processes(jobs: Sequence[Callable[[], T]], n_processes: int) -> Iterator
     joblib: Any = import_module("joblib")  # heavy, and untyped
     # A process that has grown is replaced, which changes no result. joblib says so in the thread that feeds the
     # processes: where warnings are errors it would die of that, and all would wait for ever.
-    warnings.filterwarnings("ignore", "A worker stopped while some jobs were given", UserWarning)
+    warnings.filterwarnings("ignore", "A worker stopped while", UserWarning, module=r"joblib\.externals\.loky\.")
     with joblib.parallel_config(backend="loky", inner_max_num_threads=1):
         pool = joblib.Parallel(n_processes, return_as="generator_unordered")
         results = pool((_on_one_thread, each, {}) for each in enumerate(jobs))
@@ -106,7 +106,7 @@ def _keep_freed_memory() -> None:
 
 
 def _client(address: str) -> Any:
-    """Connect to a Dask scheduler with workers, but not by default: xarray would leave its own work to it."""
+    """Connect to a Dask scheduler that has workers, for these jobs alone: xarray leaves its work to a default one."""
     if not re.fullmatch(CLUSTER_ADDRESS, address):
         raise InputError(f"'{address}' is no address of a Dask scheduler: write tcp://host:port")
     try:

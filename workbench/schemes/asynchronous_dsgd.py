@@ -82,7 +82,8 @@ class AsynchronousDsgd:
     def step(self, state: State, iteration: int, noise: Noise) -> tuple[State, Cost]:
         """Complete W computations of every run; the first ones begin in iteration 1.
 
-        When they end depends on no model, so that comes first, then all batches, then the models in turn.
+        When they end depends on no model, so that comes first, then all batches, then the models in turn,
+        mixed for all events between two arrivals at once.
         """
         done_s, events = self._events(state.done_s, iteration, noise)
         order, batches = self._batches(state.order, events.counts, noise)
