@@ -44,7 +44,7 @@ bench: $(VENV)/run  ## time and memory against targets, rivals and floors; never
 	env -u OPENBLAS_CORETYPE $(BIN)/python tests/benchmarks/run.py
 
 lock:            ## write the lock files again (needs uv)
-	uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --custom-compile-command "make lock" -o requirements.lock
+	uv pip compile pyproject.toml --extra pep --extra proofs --universal --python-version 3.11 --generate-hashes --custom-compile-command "make lock" -o requirements.lock
 	uv pip compile pyproject.toml --extra dev -c requirements.lock --universal --python-version 3.11 --generate-hashes --custom-compile-command "make lock" -o requirements-dev.lock
 
 clean:           ## remove what the targets made

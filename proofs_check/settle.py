@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from importlib.util import find_spec
 
 import numpy as np
 
@@ -12,7 +13,10 @@ from proofs_check.experiments import experiment as of_experiments
 from proofs_check.experiments.experiment import Experiment, Outcome
 from proofs_check.ledger import Row
 from workbench.core.claims import Verdict
+from workbench.core.errors import InputError
 from workbench.engine.parallel import run_jobs
+
+PROVERS = ("flint", "z3")  # modules of the extra "proofs"
 
 Done = Callable[[int], None]  # called with the number of finished jobs
 
@@ -31,8 +35,26 @@ class Checked:
         return (self.verdict.status, self.verdict.grade) == (self.row.status, self.row.grade)
 
 
+def require_provers() -> None:
+    """Say before the work what the checks could not do without.
+
+    Raises
+    ------
+    InputError : what the checks prove with is not installed
+    """
+    for name in PROVERS:
+        if find_spec(name) is None:
+            raise InputError(f"a proof needs {name}: pip install 'straggler-workbench[proofs]'")
+
+
 def run_checks(rows: Sequence[Row], n_jobs: int, done: Done | None = None) -> list[Checked]:
-    """Run the checks of the rows, in their order."""
+    """Run the checks of the rows, in their order.
+
+    Raises
+    ------
+    InputError : what the checks prove with is not installed
+    """
+    require_provers()
     jobs: list[Callable[[], tuple[Verdict, float]]] = [partial(_verdict, row.key) for row in rows]
     results = run_jobs(jobs, n_jobs, done)
     return [Checked(row, *result) for row, result in zip(rows, results, strict=True)]

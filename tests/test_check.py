@@ -3,6 +3,7 @@
 import json
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -52,6 +53,26 @@ def test_every_equation_and_every_numbered_item_has_a_row(paper):
     rows = [row for row in ROWS.values() if row.paper == paper]
     assert {int(each) for row in rows for each in row.equations} == set(range(1, LAST_EQUATION[paper] + 1))
     assert {f"{paper}/{name}" for name in NUMBERED[paper]} <= set(ROWS)
+
+
+@pytest.mark.parametrize("module", ["z3", "flint"])
+@pytest.mark.parametrize("command", [("check", "hetero_gc/eq_22"), ("report",)])
+def test_what_a_proof_needs_is_named_before_the_work(
+    command: tuple[str, ...],
+    module: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setitem(sys.modules, module, None)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["workbench", *command, "--jobs", "1"])
+    with pytest.raises(SystemExit) as stop:
+        main()
+    said = capsys.readouterr().err
+    assert stop.value.code == 2
+    assert said.splitlines()[-1].endswith(f"a proof needs {module}: pip install 'straggler-workbench[proofs]'")
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("key", ROWS)

@@ -47,6 +47,7 @@ def command(
 
     Without TRACE, the log that travels with the package is used.
     """
+    from proofs_check.settle import require_provers
     from workbench.core.atomic import write_atomically
     from workbench.engine.setup import build_problem
     from workbench.formats.code import code_to_json
@@ -59,6 +60,7 @@ def command(
     config.spec(log.n_workers, dim).check_size(log.n_workers)
     for training in config.trainings:
         build_problem(training.problem, n_parts, seed=seed)  # what is missing is said before the work begins
+    require_provers()
     folder = Path(out)
     try:
         folder.mkdir(parents=True, exist_ok=True)
