@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 Scale = Literal["quick", "paper"]
 
 ROOT = Path(figures.__file__).resolve().parents[1]
-APPEARANCE = {"draw.py", "style.py", "render.py", "catalogue.py", "computed.py"}  # files that change no number
+# Files that change no number:
+APPEARANCE = {"draw.py", "style.py", "fonts.py", "render.py", "rendering.py", "catalogue.py", "computed.py"}
 BESIDE = {"cli", "report"}  # parts of workbench/ that no figure computes with
 BEHIND = {"bounds", "worst_cases.py", "verdicts.py", "formats"}  # parts that no simulation does
 

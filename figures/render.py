@@ -1,11 +1,5 @@
 """Draw a figure's numbers, and write them and the drawings to files."""
 
-import multiprocessing
-import signal
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
-from contextlib import contextmanager
-from functools import partial
 from hashlib import sha256
 from io import BytesIO
 from pathlib import Path
@@ -52,28 +46,6 @@ def render(computed: Computed, folder: Path) -> list[Path]:
     for name, content in contents.items():
         write_atomically(folder / name, content)
     return [numbers, *(folder / name for name in contents)]
-
-
-@contextmanager
-def rendering(folder: Path, n_processes: int) -> Iterator[Callable[[Computed], "Future[list[Path]]"]]:
-    """Yield what renders a figure: at once with one process, else on one of several beside this one."""
-    if n_processes == 1:
-        yield lambda computed: _at_once(render, computed, folder)
-        return
-    ignore_interrupts = partial(signal.signal, signal.SIGINT, signal.SIG_IGN)  # this process ends the others
-    spawn = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(n_processes, spawn, ignore_interrupts) as pool:
-        try:
-            yield lambda computed: pool.submit(render, computed, folder)
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
-
-
-def _at_once(function: Callable[..., list[Path]], *arguments: object) -> "Future[list[Path]]":
-    future: Future[list[Path]] = Future()
-    future.set_result(function(*arguments))
-    return future
 
 
 def _images(figure: "Figure") -> dict[str, bytes]:

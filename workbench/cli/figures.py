@@ -56,7 +56,7 @@ def command(
         _list({each.key: each.title for each in chosen}, as_json)
         return
     from figures.computed import compute, work_in
-    from figures.render import rendering
+    from figures.rendering import rendering
 
     folder = Path(out, scale)
     try:
