@@ -24,7 +24,7 @@ Scale = Literal["quick", "paper"]
 
 ROOT = Path(figures.__file__).resolve().parents[1]
 # Files that change no number:
-APPEARANCE = {"draw.py", "style.py", "fonts.py", "render.py", "rendering.py", "catalogue.py", "computed.py"}
+APPEARANCE = {"draw.py", "style.py", "render.py", "rendering.py", "catalogue.py", "computed.py"}
 BESIDE = {"cli", "report"}  # parts of workbench/ that no figure computes with
 BEHIND = {"bounds", "worst_cases.py", "verdicts.py", "formats"}  # parts that no simulation does
 

@@ -10,7 +10,6 @@ from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogFormatterSciNotation, LogLocator, NullFormatter
 
-from figures.fonts import prefer_reduced_fonts
 from figures.quantities import Array, Arrays
 
 COLUMN_IN, PAGE_IN = 3.5, 7.16  # widths of one and of two columns of an IEEE page
@@ -91,7 +90,6 @@ _RC: dict[Any, Any] = {
 
 def house_style() -> AbstractContextManager[None]:
     """Return the context in which every figure is made and saved."""
-    prefer_reduced_fonts()
     return mpl.rc_context(_RC)
 
 

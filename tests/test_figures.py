@@ -2,7 +2,6 @@
 
 import csv
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -24,7 +23,6 @@ from proofs_check.ledger import sentences
 from workbench.cli import figures as command_line
 from workbench.core.errors import InputError
 
-WORKBENCH = Path(sys.executable).parent / "workbench"
 SMALL = {"n_profiles": 3, "n_workers": (4, 6), "bits_per_worker": (3, 8, 14)}
 ENTRIES = catalogue.available()
 REPRODUCED, NOT_REPRODUCED, INCONCLUSIVE = Outcome.REPRODUCED, Outcome.NOT_REPRODUCED, Outcome.INCONCLUSIVE
@@ -193,31 +191,6 @@ def test_processes_beside_this_one_draw_the_same(tmp_path: Path) -> None:
 def test_who_lets_others_draw_need_not_load_what_draws() -> None:
     script = "import sys, figures.computed, figures.rendering; sys.exit('matplotlib' in sys.modules)"
     subprocess.run([sys.executable, "-c", script], check=True)
-
-
-def test_reduced_fonts_draw_the_same_as_whole_ones(tmp_path: Path) -> None:
-    """They are kept in the cache; where there can be none, the whole ones serve."""
-    (tmp_path / "no_folder").touch()
-    drawings = []
-    for cache in ("fonts_here", "no_folder"):
-        out = tmp_path / f"out_{cache}"
-        subprocess.run(
-            [WORKBENCH, "figures", "fastest_k/fig1", "--out", out],
-            env=os.environ | {"WORKBENCH_CACHE": str(tmp_path / cache)},
-            check=True,
-            capture_output=True,
-        )
-        drawings.append(
-            {kind: (out / "quick" / f"fastest_k_fig1.{kind}").read_bytes() for kind in ("svg", "png", "pdf")}
-        )
-    small, whole = drawings
-    assert small["svg"] == whole["svg"]
-    assert small["png"] == whole["png"]
-    assert len(list((tmp_path / "fonts_here" / "fonts").glob("*.ttf"))) == 2
-    for each in drawings:
-        assert b"/FontFile2" in each["pdf"]  # TrueType, embedded
-        assert b"/Type3" not in each["pdf"]
-    assert len(small["pdf"]) < len(whole["pdf"])  # without tables that no reader of a PDF uses
 
 
 @pytest.mark.parametrize("limits", [(1e-7, 3), (0.3, 20), (1, 8), (1e2, 1e13)])
