@@ -12,10 +12,10 @@ from workbench.problems.products import (
     gathers,
     local_products,
     mixer,
-    of_samples,
     part_products,
     run_chunks,
     times,
+    weigh,
 )
 from workbench.problems.samples import Floats
 
@@ -69,7 +69,7 @@ class LinearScores:
     def weighted_grad(self, x: FloatArray, weights: FloatArray) -> FloatArray:
         """Σ_j weights[r, j] ∇f_j(x_r) at iterates (R, D) with weights (R, P), shape (R, D)."""
         slopes = self._slopes(x)  # (R, K, N)
-        slopes *= of_samples(weights, self.starts)[:, None]
+        weigh(slopes, weights, self.starts)
         product = slopes.reshape(-1, len(self.rows)) @ self.rows  # (R K, features)
         grad = product.reshape(x.shape).astype(np.float64, copy=False)  # (R, D)
         if self.ridge:

@@ -17,11 +17,11 @@ from workbench.problems.products import (
     gathers,
     local_products,
     mixer,
-    of_samples,
     part_mixer,
     part_products,
     run_chunks,
     times,
+    weigh,
 )
 from workbench.problems.samples import (
     N_DIGITS,
@@ -115,10 +115,9 @@ class OneHiddenLayer:
 
     def weighted_grad(self, x: FloatArray, weights: FloatArray) -> FloatArray:
         """Σ_j weights[r, j] ∇f_j(x_r) at iterates (R, D) with weights (R, P), shape (R, D)."""
-        of_sample = of_samples(weights, self.starts)[:, None]  # (R, 1, N)
         inner_slopes, outer_slopes, hidden = self._backward_all(x, times)
-        inner_slopes *= of_sample
-        outer_slopes *= of_sample
+        weigh(inner_slopes, weights, self.starts)
+        weigh(outer_slopes, weights, self.starts)
         inner = inner_slopes.reshape(-1, len(self.labels)) @ self.features  # (R hidden, features)
         outer = outer_slopes @ hidden.swapaxes(1, 2)  # (R, classes, hidden + 1)
         layers = [inner.reshape(len(x), -1), outer.reshape(len(x), -1)]

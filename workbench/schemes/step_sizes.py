@@ -76,4 +76,6 @@ class GridStep:
 
 def column(step_size: StepSize, iteration: int, rows: IntArray) -> FloatArray:
     """Return η_t for each row, shape (R, 1)."""
-    return np.broadcast_to(step_size(iteration, rows), len(rows))[:, None]
+    steps = np.empty((len(rows), 1))
+    steps.T[...] = step_size(iteration, rows)  # a number, or one for each row
+    return steps
