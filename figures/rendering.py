@@ -1,4 +1,4 @@
-"""Draw figures in processes beside this one, which then need not load what draws."""
+"""Draw figures in processes beside this one, so that this one need not load what draws."""
 
 import multiprocessing
 import signal
@@ -15,7 +15,7 @@ from figures.computed import Computed
 def rendering(folder: Path, n_processes: int) -> Iterator[Callable[[Computed], "Future[list[Path]]"]]:
     """Yield what renders a figure: at once with one process, else on one of several beside this one."""
     if n_processes == 1:
-        yield lambda computed: _at_once(_render, computed, folder)
+        yield lambda computed: _rendered(computed, folder)
         return
     ignore_interrupts = partial(signal.signal, signal.SIGINT, signal.SIG_IGN)  # this process ends the others
     spawn = multiprocessing.get_context("spawn")
@@ -27,9 +27,9 @@ def rendering(folder: Path, n_processes: int) -> Iterator[Callable[[Computed], "
             raise
 
 
-def _at_once(function: Callable[..., list[Path]], *arguments: object) -> "Future[list[Path]]":
+def _rendered(computed: Computed, folder: Path) -> "Future[list[Path]]":
     future: Future[list[Path]] = Future()
-    future.set_result(function(*arguments))
+    future.set_result(_render(computed, folder))
     return future
 
 

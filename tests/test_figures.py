@@ -188,9 +188,15 @@ def test_processes_beside_this_one_draw_the_same(tmp_path: Path) -> None:
     assert files[1] == files[2]
 
 
-def test_who_lets_others_draw_need_not_load_what_draws() -> None:
-    script = "import sys, figures.computed, figures.rendering; sys.exit('matplotlib' in sys.modules)"
-    subprocess.run([sys.executable, "-c", script], check=True)
+def test_the_command_does_not_load_what_others_draw_with(tmp_path: Path) -> None:
+    """With one process it draws itself, which shows that the look at the modules sees it."""
+    script = "import sys; from workbench.cli import figures; "
+    script += "figures.command(sys.argv[1:], standalone_mode=False); sys.exit('matplotlib' in sys.modules)"
+    for n_processes, is_loaded in ((2, 0), (1, 1)):
+        asked = ["fastest_k/fig1", "fastest_k/fig2", "--jobs", str(n_processes), "--out", str(tmp_path)]
+        done = subprocess.run([sys.executable, "-c", script, *asked], capture_output=True, check=False)
+        assert (done.returncode, done.stderr) == (is_loaded, b"")
+        assert len(list(tmp_path.glob("quick/*.pdf"))) == 2
 
 
 @pytest.mark.parametrize("limits", [(1e-7, 3), (0.3, 20), (1, 8), (1e2, 1e13)])

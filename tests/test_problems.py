@@ -938,6 +938,12 @@ def test_products_agree_with_their_definition(seed, sizes, shape, n_workers, chu
     expected = np.einsum("rnkf,rfn->rkn", x[:, owner], columns)
     np.testing.assert_allclose(products.local_products(x, right.swapaxes(-1, -2), starts), expected, atol=1e-12)
 
+    weights, wider = rng.standard_normal((shape[0], n_parts)), np.full((*shape, 2 * n_samples), 7.0)
+    wider[..., ::2] = left
+    products.weigh(wider[..., ::2], weights, starts)
+    np.testing.assert_array_equal(wider[..., ::2], left * weights[:, None, owner])
+    assert np.all(wider[..., 1::2] == 7)
+
     encode = rng.standard_normal((n_workers, n_parts)) * (rng.random((n_workers, n_parts)) < 0.6)
     mixed, ways = np.einsum("wp,rpm->rwm", encode, parts), [(products.part_mixer(encode, left.dtype), parts)]
     with pytest.MonkeyPatch.context() as patch:
