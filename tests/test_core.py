@@ -65,6 +65,18 @@ def test_each_run_has_its_own_stream(law: str) -> None:
             np.testing.assert_array_equal(drawn[run], getattr(alone, law)(drawn.shape[1:]))
 
 
+@pytest.mark.parametrize("width", [6, 7])
+def test_words_are_the_ones_that_numpy_draws_of_32_bits(width: int) -> None:
+    """Of an odd number the other half of the last 64 bits is lost: the next draw begins with new ones."""
+    runs = RunStreams(5, "q", 4)
+    both = [runs.words((4, width)), runs.words((4, 1, width))]
+    for run in range(4):
+        alone = stream(5, "q", run)
+        for drawn in both:
+            own = alone.integers(0, 2**32, 2 * (-(-width // 2)), dtype=np.uint32)  # a whole number of 64 bits
+            np.testing.assert_array_equal(drawn[run].ravel(), own[:width].view(np.int32))
+
+
 @given(st.lists(st.integers(0, 50), min_size=1, max_size=6))
 @settings(max_examples=30)
 def test_number_and_order_of_runs_do_not_matter(runs: list[int]) -> None:
@@ -77,7 +89,7 @@ def test_number_and_order_of_runs_do_not_matter(runs: list[int]) -> None:
 def test_a_draw_without_the_run_axis_is_refused(size: tuple[int, ...]) -> None:
     runs = RunStreams(0, "s", 3)
     assert len(runs) == 3
-    for draw in (runs.random, runs.standard_normal):
+    for draw in (runs.random, runs.words, runs.standard_normal):
         with pytest.raises(ValueError, match="the first axis must be the runs"):
             draw(size)
 

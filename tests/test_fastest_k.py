@@ -67,10 +67,11 @@ class FixedTimes:
 def test_the_fastest_are_those_a_plain_loop_finds(times: FloatArray, random) -> None:
     """Ties, workers that never answer and rounds that nobody answers included."""
     n_wait = np.array([random.randint(1, times.shape[1]) for _ in times])
-    heard, last_s = fastest(times, n_wait)
+    heard, n_heard, last_s = fastest(times, n_wait)
     for run, (own, k) in enumerate(zip(times, n_wait, strict=True)):
         ranking = sorted((time, worker) for worker, time in enumerate(own) if time < np.inf)[:k]
         assert set(np.flatnonzero(heard[run])) == {worker for _, worker in ranking}
+        assert n_heard[run] == len(ranking)
         assert last_s[run] == max([time for time, _ in ranking], default=0.0)
 
 

@@ -11,6 +11,7 @@ from scipy import integrate, optimize, special, stats
 from workbench.core import blocks, catalogue
 from workbench.core.errors import InputError
 from workbench.core.streams import RunStreams
+from workbench.core.types import SummingQuantizer
 from workbench.quantizers import (
     lattice,
     random_sign,
@@ -46,7 +47,7 @@ def error(quantizer, v):
 def test_draws_have_the_stated_mean_and_variance(name, module):
     """20,000 draws, each cell at z for a total false alarm of 1e-6; idle workers send nothing."""
     quantizer, v, runs = module.quantizer(BITS), messages(1), 20_000
-    drawn = quantizer(np.broadcast_to(v, (runs, *v.shape)), rng=np.random.default_rng(2))
+    drawn = quantizer(np.broadcast_to(v, (runs, *v.shape)), rng=RunStreams(2, "q", runs))
     z = stats.norm.isf(1e-6 / (v.size + BITS.size) / 2)
     off = drawn - quantizer.mean(v)
     assert np.all(np.abs(off.mean(axis=0)) <= z * off.std(axis=0) / np.sqrt(runs) + 1e-14)
@@ -134,6 +135,11 @@ def test_blocks_of_messages_change_nothing(name, module, monkeypatch):
         np.testing.assert_array_equal(quantizer(v, rng=RunStreams(0, "q", 11)), whole)
 
 
+def draws(run):
+    """The draws of a run, each from the beginning of its stream."""
+    return RunStreams(1, "q", [run]).random, RunStreams(1, "q", [run]).words
+
+
 def test_random_signs_and_levels_of_given_draws():
     """Coordinate by coordinate, one draw each, in the order of the messages [onebit_gc, eq. 6; hetero_gc, eqs. 3-5]."""
     v = np.random.default_rng(7).standard_normal((6, 4, 5)) * 10.0 ** np.arange(-3, 3)[:, None, None]
@@ -143,13 +149,42 @@ def test_random_signs_and_levels_of_given_draws():
     for run, worker, coordinate in itertools.product(range(6), range(4), range(5)):
         message, bits = v[run, worker], BITS[worker]
         x, norm = message[coordinate], np.sqrt(sum(message**2))
-        u = RunStreams(1, "q", [run]).random((1, 4, 5))[0, worker, coordinate]
+        u, word = (draw((1, 4, 5))[0, worker, coordinate] for draw in draws(run))
         is_sent = bits > 0 and norm > 0
-        sign = (1 if (2 * u - 1) * norm < x else -1) * norm if is_sent else 0
+        sign = (1 if word / 2**31 * norm < x else -1) * norm if is_sent else 0
         s = 2.0 ** (bits - 1) - 1
         level = np.floor(x / norm * s + u) * norm / s if is_sent else 0
         assert signs[run, worker, coordinate] == pytest.approx(sign, rel=1e-14)
         assert rounded[run, worker, coordinate] == pytest.approx(level, rel=1e-14)
+
+
+@pytest.mark.parametrize(("name", "module"), FAMILIES)
+def test_weighted_sums_are_those_of_the_messages(name, module, monkeypatch):
+    """Of the very same draws, whatever the blocks, for one row of weights and for two; one message is 0."""
+    quantizer, v = module.quantizer(BITS), np.random.default_rng(8).standard_normal((11, 4, 7))
+    v[2, 1] = 0
+    assert isinstance(quantizer, SummingQuantizer) is (name == "random_sign")
+    if not isinstance(quantizer, SummingQuantizer):
+        return
+    kept, sent = v.copy(), quantizer(v, rng=RunStreams(0, "q", 11))
+    for rows, coordinates in itertools.product((1, 2), (1, 15, 60, 280, 2**15)):
+        monkeypatch.setattr(blocks, "BLOCK", coordinates)
+        weights = np.random.default_rng(rows).standard_normal((11, rows, 4))
+        sums = quantizer.weighted_sums(v, weights, rng=RunStreams(0, "q", 11))
+        np.testing.assert_allclose(sums, weights @ sent, rtol=1e-12, atol=1e-12)
+    np.testing.assert_array_equal(v, kept)
+
+
+def test_random_signs_of_the_least_and_the_longest_messages():
+    """A coordinate that is all of its message keeps its sign, from 1e-149 to 1e150; far shorter ones raise nothing."""
+    quantizer = random_sign.quantizer(np.ones(2, int))
+    for size in 10.0 ** np.arange(-149, 151):
+        v = np.tile([[size, 0, 0], [0, 0, -size]], (20, 1, 1))
+        sent = quantizer(v, rng=RunStreams(0, "q", 20))
+        np.testing.assert_allclose(sent[:, [0, 1], [0, 2]], v[:, [0, 1], [0, 2]], rtol=1e-12)
+    for size in 10.0 ** np.arange(-320, -149):
+        sent = quantizer(np.full((3, 2, 3), size), rng=RunStreams(0, "q", 3))
+        assert np.all(np.abs(sent) <= 2 * size * np.sqrt(3))
 
 
 MESSAGE_BITS = {  # of d = 13 coordinates at 2, 3, 0 and 5 bits

@@ -15,7 +15,7 @@ from workbench.codes import one_bit
 from workbench.codes.code import DesignSpec, GradientCode
 from workbench.codes.decoders.fixed import FixedDecoder
 from workbench.core.claims import Status, Verdict, claim, claim_of
-from workbench.core.types import FloatArray, Problem, Regularity
+from workbench.core.types import FloatArray, Problem, Regularity, WordArray
 from workbench.problems.least_squares import LeastSquares
 from workbench.quantizers.random_sign import RandomSign
 from workbench.schemes.coded_round import decoded
@@ -36,6 +36,9 @@ class _Given:
 
     def random(self, size: tuple[int, ...], /) -> FloatArray:
         return np.array(np.broadcast_to(self.uniform, size))
+
+    def words(self, size: tuple[int, ...], /) -> WordArray:
+        return np.floor(2.0**32 * (self.random(size) - 0.5)).astype(np.int32)
 
 
 @claim("onebit_gc", "Eq. 3", eq=3)

@@ -45,6 +45,7 @@ def ours(scheme: Scheme[Any], size: Size, chunk_runs: int | None = None) -> Floa
         seed=SEED,
         checkpoints=[size.iterations],
         chunk_runs=chunk_runs,
+        measure_gradients=False,
     )
     return trajectory.loss[:, -1]
 
@@ -101,11 +102,12 @@ def one_bit_loop(scheme: Any, message: Callable[..., FloatArray], size: Size) ->
             uniform = straggling.random(len(held))
             estimate = np.zeros(x.size)
             for w in range(len(held)):
-                draws = quantizing.random(x.size)  # a straggler's too: nobody's noise depends on the others
+                # A straggler's too: nobody's noise depends on the others.
+                words = quantizing.bit_generator.random_raw(x.size // 2).view(np.int32)  # (D,)
                 if uniform[w] < 1 - ONE_BIT["straggle_prob"]:
                     said = say(w, x)
                     norm = np.linalg.norm(said)
-                    positive = draws < 0.5 + said / (2 * norm)  # eq. 6
+                    positive = words < 2**31 * (said / norm)  # eq. 6
                     estimate += decode[w] * norm * np.where(positive, 1.0, -1.0)
             x = x - ONE_BIT["step"] * estimate
         losses.append(np.square(rows @ x - targets).sum() / 2)
@@ -131,14 +133,14 @@ def by_hand(rows: FloatArray, targets: FloatArray, held: list[Any], weights: lis
 
 
 def one_bit_floor(size: Size) -> None:
-    """One product of all iterates with the workers' encoded Hessians, and a uniform for each sent coordinate."""
+    """One product of all iterates with the workers' encoded Hessians, and 32 bits for each sent coordinate."""
     dim, width = ONE_BIT["dim"], ONE_BIT["n_workers"] * ONE_BIT["dim"]
     rng = np.random.default_rng(0)
     x, hessians = rng.standard_normal((size.runs, dim)), rng.standard_normal((dim, width))
     straggling, quantizing = RunStreams(0, "a", size.runs), RunStreams(0, "b", size.runs)
     for _ in range(size.iterations):
         straggling.random((size.runs, ONE_BIT["n_workers"]))
-        quantizing.random((size.runs, width))
+        quantizing.words((size.runs, width))
         x @ hessians
 
 

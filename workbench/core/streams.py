@@ -6,10 +6,14 @@ same stragglers, and results do not depend on the order of the work or the numbe
 
 from collections.abc import Sequence
 from hashlib import blake2b
+from typing import TypeVar
 
 import numpy as np
+import numpy.typing as npt
 
-from workbench.core.types import FloatArray, IntArray
+from workbench.core.types import FloatArray, IntArray, WordArray
+
+Number = TypeVar("Number", np.float64, np.int32)
 
 
 def stream(seed: int, name: str, run: int = 0) -> np.random.Generator:
@@ -41,7 +45,7 @@ class RunStreams:
 
     def random(self, size: tuple[int, ...]) -> FloatArray:
         """Uniform draws on [0, 1), shape `size`; size[0] must be the number of runs."""
-        out = self._empty(size)
+        out = self._empty(size, np.float64)
         for generator, row in zip(self._generators, out, strict=True):
             generator.random(out=row)
         return out
@@ -56,14 +60,25 @@ class RunStreams:
             generator.random(out=rows[:count])
         return out
 
+    def words(self, size: tuple[int, ...]) -> WordArray:
+        """Uniform integers of 32 bits, from −2³¹ to 2³¹ − 1, shape `size`; size[0] must be the number of runs.
+
+        They are the halves of the generators' own 64 bits, the lower first; of an odd number the last half is lost.
+        """
+        out = self._empty(size, np.int32)
+        for generator, row in zip(self._generators, out.reshape(len(self), -1), strict=True):
+            both = generator.bit_generator.random_raw((row.size + 1) // 2)  # uint64
+            row[:] = both.astype("<u8", copy=False).view("<i4")[: row.size]
+        return out
+
     def standard_normal(self, size: tuple[int, ...]) -> FloatArray:
         """Standard normal draws, shape `size`; size[0] must be the number of runs."""
-        out = self._empty(size)
+        out = self._empty(size, np.float64)
         for generator, row in zip(self._generators, out, strict=True):
             generator.standard_normal(out=row)
         return out
 
-    def _empty(self, size: tuple[int, ...]) -> FloatArray:
+    def _empty(self, size: tuple[int, ...], dtype: type[Number]) -> npt.NDArray[Number]:
         if len(size) < 2 or size[0] != len(self):
             raise ValueError(f"draw of shape {size} from {len(self)} runs: the first axis must be the runs")
-        return np.empty(size)
+        return np.empty(size, dtype)

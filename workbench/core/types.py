@@ -11,6 +11,7 @@ import numpy.typing as npt
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 BoolArray = npt.NDArray[np.bool_]
+WordArray = npt.NDArray[np.int32]
 
 VarianceConstant = Literal["tight", "paper", "qsgd"]
 
@@ -20,6 +21,14 @@ class UniformSource(Protocol):
 
     def random(self, size: tuple[int, ...], /) -> FloatArray:
         """Uniform draws on [0, 1), shape `size`."""
+        ...
+
+
+class WordSource(UniformSource, Protocol):
+    """What quantizers need of a generator: `RunStreams` has it."""
+
+    def words(self, size: tuple[int, ...], /) -> WordArray:
+        """Uniform integers of 32 bits, from −2³¹ to 2³¹ − 1, shape `size`; each costs half a uniform draw."""
         ...
 
 
@@ -62,7 +71,7 @@ class Quantizer(Protocol):
         """Bits a coordinate of each worker, shape (W,); 0 for a worker that sends nothing."""
         ...
 
-    def __call__(self, v: FloatArray, *, rng: UniformSource) -> FloatArray:
+    def __call__(self, v: FloatArray, *, rng: WordSource) -> FloatArray:
         """Quantize messages (R, W, D), each vector on the last axis."""
         ...
 
@@ -88,6 +97,15 @@ class Quantizer(Protocol):
 
     def with_bits(self, bits: IntArray) -> "Quantizer":
         """Return the same quantizer for other workers, bits (W,)."""
+        ...
+
+
+@runtime_checkable
+class SummingQuantizer(Protocol):
+    """A quantizer that adds up what the workers send, weighted, without writing down their messages."""
+
+    def weighted_sums(self, v: FloatArray, weights: FloatArray, *, rng: WordSource) -> FloatArray:
+        """Σ_i weights[r, k, i] Q(v[r, i]) for messages (R, W, D) and weights (R, K, W), shape (R, K, D)."""
         ...
 
 

@@ -104,8 +104,9 @@ def _run(
                 so_far += spent
             if progress is not None:
                 progress(len(alive))
-            fits = np.abs(scheme.iterate(state)).max(axis=1) < OUT_OF_RANGE  # (R,); NaN compares false
-            if not fits.all():
+            x = scheme.iterate(state)  # (R, D)
+            if not np.vdot(x, x) < OUT_OF_RANGE**2:  # NaN compares false; else no coordinate is beyond
+                fits = np.abs(x).max(axis=1) < OUT_OF_RANGE  # (R,)
                 alive = alive & fits
                 state = _restarted(state, scheme.init(len(alive)), fits)
     return {name: np.stack([row[name] for row in rows], axis=1) for name in rows[0]}

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import ClassVar
 
 import numpy as np
@@ -86,7 +87,7 @@ class SoftmaxRegression:
             return {}
         return self.held_out.accuracy(replace(self._linear, rows=self.held_out.features).scores(x))
 
-    @property
+    @cached_property
     def _linear(self) -> LinearScores:
         return LinearScores(self.features, self.starts, N_DIGITS, self._slopes, self.l2 / self.n_parts)
 

@@ -4,15 +4,17 @@ Every coordinate becomes ±‖v‖, with probabilities 1/2 ± v_l/(2‖v‖); un
 (d − 1)‖v‖² whatever v is. The paper's 0/0 at v = 0 is settled as Q(0) = 0.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from workbench.core.blocks import message_blocks
-from workbench.core.types import FloatArray, IntArray, UniformSource
+from workbench.core.types import BoolArray, FloatArray, IntArray, WordSource
 
 NORM_BITS = 32
-SIGN_BIT = np.int64(np.iinfo(np.int64).min)
+LARGEST_WORD = 2.0**31 - 1
+LEAST_NORM = 1e-150  # the squares of shorter messages leave the range of numbers: their coins get ever fairer
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,24 +29,27 @@ class RandomSign:
         """Bits a coordinate, shape (W,)."""
         return self.bits
 
-    def __call__(self, v: FloatArray, *, rng: UniformSource) -> FloatArray:
-        """Quantize messages (R, W, D): +‖v‖ where U < 1/2 + v/(2‖v‖), else −‖v‖; works in place on the draws U."""
-        norm = np.sqrt(np.vecdot(v, v))[..., None]  # (R, W, 1)
-        half = np.divide(0.5, norm, out=np.zeros_like(norm), where=norm > 0)
-        norm *= (self.bits > 0)[:, None]
-        signs = rng.random(v.shape)  # (R, W, D)
-        for some in message_blocks(v.shape):
-            own = signs[some]
-            wide = np.empty(own.shape)  # a row's own number all along it: broadcasting takes three times as long
-            np.copyto(wide, half[some])
-            wide *= v[some]
-            wide += 0.5
-            np.subtract(wide, own, out=own)
-            np.copyto(wide, norm[some])
-            as_bits = own.view(np.int64)
-            as_bits &= SIGN_BIT  # np.copysign takes three times as long
-            as_bits |= wide.view(np.int64)
-        return signs
+    def __call__(self, v: FloatArray, *, rng: WordSource) -> FloatArray:
+        """Quantize messages (R, W, D): +‖v‖ with probability 1/2 + v/(2‖v‖), else −‖v‖."""
+        norms, sent = _norms(v), np.empty(v.shape)
+        said = (norms * self.bits)[..., None]  # (R, W, 1): an idle worker says nothing
+        for some, positive in _tossed(v, norms, rng):
+            sent[some] = np.where(positive, said[some], -said[some])
+        return sent
+
+    def weighted_sums(self, v: FloatArray, weights: FloatArray, *, rng: WordSource) -> FloatArray:
+        """Σ_i weights[r, k, i] Q(v[r, i]) for messages (R, W, D) and weights (R, K, W), shape (R, K, D).
+
+        They are twice the sums Σ_i weights_i ‖v_i‖ over the positive signs, less those over all.
+        """
+        norms = _norms(v)
+        scales = weights * (norms * self.bits)[:, None]  # (R, K, W)
+        sums = np.zeros((*weights.shape[:2], v.shape[2]))
+        for (runs, workers), positive in _tossed(v, norms, rng):
+            sums[runs] += scales[runs, :, workers] @ positive.astype(np.float64)
+        sums *= 2
+        sums -= scales.sum(axis=2, keepdims=True)
+        return sums
 
     def mean(self, v: FloatArray) -> FloatArray:
         """v itself for messages (..., W, D), 0 for idle workers."""
@@ -69,6 +74,25 @@ class RandomSign:
     def with_bits(self, bits: IntArray) -> "RandomSign":
         """Return the same quantizer for other workers, bits (W,)."""
         return replace(self, bits=bits)
+
+
+def _norms(v: FloatArray) -> FloatArray:
+    """‖v‖ of messages (R, W, D), shape (R, W)."""
+    return np.asarray(np.sqrt(np.vecdot(v, v)))
+
+
+def _tossed(v: FloatArray, norms: FloatArray, rng: WordSource) -> Iterator[tuple[tuple[slice, slice], BoolArray]]:
+    """Toss which coordinates of messages (R, W, D) with norms (R, W) become positive, block after block.
+
+    A coin is a word that lies below 2³¹v/‖v‖: its chance is 1/2 + v/(2‖v‖) up to 2⁻³¹, also at 0 and 1. Yields some
+    runs and workers, and which of their coordinates are positive.
+    """
+    words = rng.words(v.shape)  # (R, W, D)
+    scale = (LARGEST_WORD / np.maximum(norms, LEAST_NORM))[..., None]  # (R, W, 1)
+    for some in message_blocks(v.shape):
+        below = np.empty(words[some].shape, np.int32)
+        np.multiply(v[some], scale[some], out=below, casting="unsafe")
+        yield some, words[some] < below
 
 
 def quantizer(bits: IntArray) -> RandomSign:

@@ -62,8 +62,7 @@ class CodedAdam:
     def step(self, state: State, iteration: int, noise: Noise) -> tuple[State, Cost]:
         """Take one round of every run."""
         responded, cost = self._round.listen(noise)  # (R, W)
-        heard = self._round.quantized(self._round.encoder(state.x), noise)  # (R, W, D)
-        estimates = self._tracks(responded) @ heard  # (R, 1 or 2, D)
+        estimates = self._round.estimates(state.x, self._tracks(responded), noise)  # (R, 1 or 2, D)
         moments = updated(GradientMoments(state.first, state.second), estimates[:, 0], estimates[:, -1], self.rates)
         x = state.x - column(self.step_size, iteration, noise.rows) * direction(moments, iteration, self.rates)
         return State(x, *moments), cost

@@ -7,7 +7,8 @@ import numpy as np
 
 from workbench.codes.code import GradientCode
 from workbench.core.errors import InputError
-from workbench.core.types import BoolArray, Encoder, FloatArray
+from workbench.core.streams import RunStreams
+from workbench.core.types import BoolArray, Encoder, FloatArray, SummingQuantizer
 from workbench.quantizers.identity import FLOAT_BITS
 from workbench.schemes.scheme import Cost, Noise, Setting
 
@@ -52,6 +53,11 @@ class CodedRound:
         return np.asarray(np.any(self.code.encode_dense != 0, axis=1))
 
     @cached_property
+    def n_holders(self) -> int:
+        """How many they are."""
+        return int(np.count_nonzero(self.holders))
+
+    @cached_property
     def message_bits(self) -> FloatArray:
         """Bits of each worker's message, 0 for a worker that holds no part, shape (W,)."""
         return np.where(self.holders, self.code.quantizer.message_bits(self.setting.problem.dim), 0.0)
@@ -75,9 +81,21 @@ class CodedRound:
             seconds = np.max(times, axis=1, initial=0.0, where=responded & self.holders)  # (R,)
         else:
             responded = times <= self.deadline_s
-            seconds = np.minimum(np.max(times, axis=1, initial=0.0, where=self.holders), self.deadline_s)
-        bits_down = np.full(len(times), float(iterate_bits * np.count_nonzero(self.holders)))  # (R,)
+            awaited = times if self.n_holders == self.code.n_workers else times[:, self.holders]
+            seconds = np.minimum(awaited.max(axis=1, initial=0.0), self.deadline_s)
+        bits_down = np.full(len(times), float(iterate_bits * self.n_holders))  # (R,)
         return responded, Cost(seconds, responded @ self.message_bits, bits_down)
+
+    def estimates(self, x: FloatArray, weights: FloatArray, noise: Noise) -> FloatArray:
+        """Σ_i weights[r, k, i] Q_i(f_i(x_r)) at iterates (R, D) with decoding weights (R, K, W), shape (R, K, D)."""
+        messages = self.encoder(x)  # (R, W, D)
+        if self._summing is not None:
+            return self._summing.weighted_sums(messages, weights, rng=self._quantizing(noise))
+        return np.asarray(weights @ self.quantized(messages, noise))
+
+    @cached_property
+    def _summing(self) -> SummingQuantizer | None:
+        return self.code.quantizer if isinstance(self.code.quantizer, SummingQuantizer) else None
 
     def quantized(self, messages: FloatArray, noise: Noise) -> FloatArray:
         """Quantize messages (R, W, D), same shape.
@@ -85,7 +103,10 @@ class CodedRound:
         Every worker's quantizer draws in every round, heard or not: the noise of a worker does not depend on who
         else straggles.
         """
-        return self.code.quantizer(messages, rng=noise.stream(f"quantizer/{self.code.family}"))
+        return self.code.quantizer(messages, rng=self._quantizing(noise))
+
+    def _quantizing(self, noise: Noise) -> RunStreams:
+        return noise.stream(f"quantizer/{self.code.family}")
 
 
 def straggle_prob(setting: Setting, deadline_s: float | None, message_bits: FloatArray) -> FloatArray:

@@ -9,7 +9,7 @@ import numpy as np
 
 from workbench.codes.code import GradientCode
 from workbench.core.types import FloatArray
-from workbench.schemes.coded_round import CodedRound, decoded
+from workbench.schemes.coded_round import CodedRound
 from workbench.schemes.scheme import Cost, Noise, Setting
 from workbench.schemes.step_sizes import StepSize, column
 
@@ -54,8 +54,8 @@ class CodedSgd:
     def step(self, state: State, iteration: int, noise: Noise) -> tuple[State, Cost]:
         """Take one round of every run."""
         responded, cost = self._round.listen(noise)  # (R, W)
-        heard = self._round.quantized(self._round.encoder(state.x), noise)  # (R, W, D)
-        estimate = decoded(self.code.decoder.weights(responded), heard)  # (R, D)
+        weights = self.code.decoder.weights(responded)[:, None]  # (R, 1, W)
+        estimate = self._round.estimates(state.x, weights, noise)[:, 0]  # (R, D)
         return State(state.x - column(self.step_size, iteration, noise.rows) * estimate), cost
 
     def iterate(self, state: State) -> FloatArray:

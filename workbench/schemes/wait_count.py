@@ -32,20 +32,25 @@ def take_round(
     x : iterates, shape (R, D)
     n_wait : k of each run, shape (R,)
     """
-    heard, last_s = fastest(noise.responses.next_round(), n_wait)  # (R, W), (R,)
-    n_heard = np.count_nonzero(heard, axis=1)  # (R,)
+    heard, n_heard, last_s = fastest(noise.responses.next_round(), n_wait)  # (R, W), (R,), (R,)
     estimate = setting.problem.weighted_grad(x, heard * (setting.n_workers / np.maximum(n_heard, 1))[:, None])
     vector_bits = float(FLOAT_BITS * setting.problem.dim)
-    cost = Cost(
-        np.where(n_heard > 0, last_s + 2 * vector_bits * setting.seconds_per_bit, 0.0),
-        vector_bits * n_heard,
-        np.full(len(x), setting.n_workers * vector_bits),
-    )
+    travel_s = 2 * vector_bits * setting.seconds_per_bit
+    seconds = np.where(n_heard > 0, last_s + travel_s, 0.0) if travel_s else last_s  # (R,)
+    cost = Cost(seconds, np.multiply(vector_bits, n_heard), np.full(len(x), setting.n_workers * vector_bits))
     return Round(x - column(step_size, iteration, noise.rows) * estimate, estimate, cost)
 
 
-def fastest(times: FloatArray, n_wait: IntArray) -> tuple[BoolArray, FloatArray]:
-    """Find who is among the fastest, shape (R, W), and when the last of them answers, in seconds, shape (R,).
+class Heard(NamedTuple):
+    """Who is heard in a round, and for how long it lasts."""
+
+    workers: BoolArray  # (R, W)
+    number: IntArray  # (R,)
+    last_s: FloatArray  # (R,)  when the last of them answers, 0 where there is nobody
+
+
+def fastest(times: FloatArray, n_wait: IntArray) -> Heard:
+    """Find who is among the fastest, and when the last of them answers.
 
     Of workers that answer at the same time the first come first. Where fewer than `n_wait` answer at all, it is
     those who do, as if the master knew; where nobody does, nobody at 0 s.
@@ -55,15 +60,15 @@ def fastest(times: FloatArray, n_wait: IntArray) -> tuple[BoolArray, FloatArray]
     times : response times in seconds, infinite where there is none, shape (R, W)
     n_wait : workers to wait for, shape (R,)
     """
-    runs, counts = np.arange(len(times)), np.flatnonzero(np.bincount(n_wait))
-    last_s = np.partition(times, counts - 1, axis=1)[runs, n_wait - 1]  # (R,)
+    runs = np.arange(len(times))
+    last_s = np.sort(times, axis=1)[runs, n_wait - 1]  # (R,); sorting so few is faster than to partition them
     heard = times <= last_s[:, None]  # (R, W)
-    if np.isfinite(last_s).all() and np.count_nonzero(heard) == n_wait.sum():
-        return heard, last_s
+    if last_s.max(initial=0.0) < np.inf and np.count_nonzero(heard) == n_wait.sum():
+        return Heard(heard, n_wait, last_s)
     order = np.argsort(times, axis=1, kind="stable")  # (R, W)
     n_heard = np.minimum(n_wait, np.isfinite(times).sum(axis=1))  # (R,)
     np.put_along_axis(heard, order, np.arange(times.shape[1]) < n_heard[:, None], axis=1)
-    return heard, np.where(n_heard > 0, times[runs, order[runs, n_heard - 1]], 0.0)
+    return Heard(heard, n_heard, np.where(n_heard > 0, times[runs, order[runs, n_heard - 1]], 0.0))
 
 
 def floats_a_run(setting: Setting) -> int:
