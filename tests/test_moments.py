@@ -16,6 +16,7 @@ from workbench.codes.decoders.fixed import FixedDecoder
 from workbench.codes.decoders.least_squares import LeastSquaresDecoder
 from workbench.core import catalogue
 from workbench.core.errors import InputError
+from workbench.core.streams import RunStreams
 from workbench.core.types import MomentKind
 from workbench.moments import weight_moments
 from workbench.moments.design_comparison import (
@@ -583,13 +584,13 @@ def test_a_replayed_round_is_a_sent_round(name, module):
     code, _ = random_design(module, 4, 5, 3, dim=6)
     responded = np.random.default_rng(5).random((4, 5)) < 0.7  # (rounds, W)
     ratio, error = replay(code, responded, 6)
-    rng = np.random.default_rng(6)
+    rng, quantizing = np.random.default_rng(6), RunStreams(6, "q", 3000)
     z = stats.norm.isf(1e-6 / (2 * 2 * len(responded) * len(FAMILIES)))
     for up, mean, mean_error in zip(responded, ratio, error, strict=True):
         direction = rng.standard_normal((3000, 6))
         direction /= np.linalg.norm(direction, axis=1, keepdims=True)
         messages = code.encode_dense.sum(axis=1)[:, None] * direction[:, None]  # (n, W, D)
-        heard = code.quantizer(messages, rng=rng)  # (n, W, D)
+        heard = code.quantizer(messages, rng=quantizing)  # (n, W, D)
         got = np.einsum("w,nwd->nd", code.decoder.weights(up[None])[0], heard) / 3  # (n, D): relative to the sum
         along, square = np.sum(got * direction, axis=1), np.sum((got - direction) ** 2, axis=1)
         assert abs(along.mean() - mean) <= z * along.std() / np.sqrt(3000) + 1e-12

@@ -27,6 +27,7 @@ FAMILIES = list(catalogue.quantizers().items())
 BITS = np.array([2, 3, 0, 5])  # an idle worker among them
 ACTIVE = BITS > 0
 UNBIASED = {"identity", "random_sign", "stochastic_levels", "ternary"}
+SUMS = "weighted_sums"
 SCALED = {"lattice", "sparse_sign"}  # with a length of their own, to which messages are short or long
 
 
@@ -158,14 +159,12 @@ def test_random_signs_and_levels_of_given_draws():
         assert rounded[run, worker, coordinate] == pytest.approx(level, rel=1e-14)
 
 
-@pytest.mark.parametrize(("name", "module"), FAMILIES)
+@pytest.mark.parametrize(("name", "module"), [(n, m) for n, m in FAMILIES if hasattr(m.quantizer(BITS), SUMS)])
 def test_weighted_sums_are_those_of_the_messages(name, module, monkeypatch):
     """Of the very same draws, whatever the blocks, for one row of weights and for two; one message is 0."""
     quantizer, v = module.quantizer(BITS), np.random.default_rng(8).standard_normal((11, 4, 7))
     v[2, 1] = 0
-    assert isinstance(quantizer, SummingQuantizer) is (name == "random_sign")
-    if not isinstance(quantizer, SummingQuantizer):
-        return
+    assert isinstance(quantizer, SummingQuantizer)
     kept, sent = v.copy(), quantizer(v, rng=RunStreams(0, "q", 11))
     for rows, coordinates in itertools.product((1, 2), (1, 15, 60, 280, 2**15)):
         monkeypatch.setattr(blocks, "BLOCK", coordinates)
@@ -175,14 +174,24 @@ def test_weighted_sums_are_those_of_the_messages(name, module, monkeypatch):
     np.testing.assert_array_equal(v, kept)
 
 
+def test_random_signs_need_no_more_than_one_bit():
+    """Whoever has four bits sends as with one."""
+    quantizer, v = random_sign.quantizer(np.ones(2, int)), np.random.default_rng(3).standard_normal((5, 2, 6))
+    wider = quantizer.with_bits(np.array([4, 0]))
+    one, other = (each(v, rng=RunStreams(0, "q", 5)) for each in (quantizer, wider))
+    np.testing.assert_array_equal(other, one * [[1], [0]])
+    weights = np.ones((5, 1, 2))
+    np.testing.assert_allclose(wider.weighted_sums(v, weights, rng=RunStreams(0, "q", 5)), one[:, :1], rtol=1e-12)
+
+
 def test_random_signs_of_the_least_and_the_longest_messages():
-    """A coordinate that is all of its message keeps its sign, from 1e-149 to 1e150; far shorter ones raise nothing."""
+    """A coordinate that is all of its message keeps its sign, from 1e-152 to 1e150; far shorter ones raise nothing."""
     quantizer = random_sign.quantizer(np.ones(2, int))
-    for size in 10.0 ** np.arange(-149, 151):
+    for size in 10.0 ** np.arange(-152, 151):
         v = np.tile([[size, 0, 0], [0, 0, -size]], (20, 1, 1))
         sent = quantizer(v, rng=RunStreams(0, "q", 20))
         np.testing.assert_allclose(sent[:, [0, 1], [0, 2]], v[:, [0, 1], [0, 2]], rtol=1e-12)
-    for size in 10.0 ** np.arange(-320, -149):
+    for size in 10.0 ** np.arange(-320, -152):
         sent = quantizer(np.full((3, 2, 3), size), rng=RunStreams(0, "q", 3))
         assert np.all(np.abs(sent) <= 2 * size * np.sqrt(3))
 

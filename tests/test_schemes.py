@@ -7,7 +7,7 @@ import cloudpickle
 import numpy as np
 import pytest
 
-from workbench.core import catalogue
+from workbench.core import blocks, catalogue
 from workbench.core.errors import InputError
 from workbench.core.types import FloatArray, Trajectory
 from workbench.engine.loop import simulate
@@ -130,6 +130,17 @@ def test_the_chunk_changes_no_draw_and_no_value(key: str, variant: int, chunk_ru
         np.testing.assert_allclose(getattr(chunked, name), getattr(whole, name), rtol=1e-13)
     for name, values in everything(whole).items():
         np.testing.assert_allclose(everything(chunked)[name], values, rtol=1e-9, atol=1e-12)
+
+
+@EVERY
+def test_blocks_of_messages_change_no_draw_and_no_value(key: str, variant: int, monkeypatch: Any) -> None:
+    """Cut into some runs, one run, or some workers of a run."""
+    scheme, dim = build(key, variant), problem().dim
+    whole = everything(run(scheme))
+    for coordinates in (1, 2 * dim, 3 * N_WORKERS * dim):
+        monkeypatch.setattr(blocks, "BLOCK", coordinates)
+        for name, values in everything(run(scheme)).items():
+            np.testing.assert_allclose(values, whole[name], rtol=1e-9, atol=1e-12)
 
 
 @EVERY

@@ -103,7 +103,7 @@ def one_bit_loop(scheme: Any, message: Callable[..., FloatArray], size: Size) ->
             estimate = np.zeros(x.size)
             for w in range(len(held)):
                 # A straggler's too: nobody's noise depends on the others.
-                words = quantizing.bit_generator.random_raw(x.size // 2).view(np.int32)  # (D,)
+                words = quantizing.bit_generator.random_raw(x.size // 2).view(np.int32)  # (D,), D even
                 if uniform[w] < 1 - ONE_BIT["straggle_prob"]:
                     said = say(w, x)
                     norm = np.linalg.norm(said)

@@ -66,9 +66,9 @@ class RunStreams:
         They are the halves of the generators' own 64 bits, the lower first; of an odd number the last half is lost.
         """
         out = self._empty(size, np.int32)
-        for generator, row in zip(self._generators, out.reshape(len(self), -1), strict=True):
+        for generator, row in zip(self._generators, out, strict=True):
             both = generator.bit_generator.random_raw((row.size + 1) // 2)  # uint64
-            row[:] = both.astype("<u8", copy=False).view("<i4")[: row.size]
+            row.reshape(-1)[:] = both.astype("<u8", copy=False).view("<i4")[: row.size]
         return out
 
     def standard_normal(self, size: tuple[int, ...]) -> FloatArray:

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from functools import cached_property
 
 import numpy as np
 from scipy.special import expit
@@ -88,7 +87,7 @@ class BinaryLogistic:
             return {}
         return self.held_out.accuracy(replace(self._linear, rows=self.held_out.features).scores(x))
 
-    @cached_property
+    @property
     def _linear(self) -> LinearScores:
         return LinearScores(self.features, self.starts, len(self.signs), self._slopes, self.l2 / self.n_parts)
 

@@ -11,7 +11,7 @@ from workbench.core.errors import InputError
 from workbench.core.streams import stream
 from workbench.core.types import Encoder, FloatArray, IntArray, Regularity
 from workbench.problems.linear_scores import LinearScores, Samples
-from workbench.problems.products import MOST_HESSIANS, affine, mixing_cost, weigh
+from workbench.problems.products import MOST_HESSIANS, affine, mixing_cost
 from workbench.problems.samples import Floats
 
 Generator = Literal["spectrum", "onebit_gc", "fastest_k"]
@@ -80,15 +80,8 @@ class LeastSquares:
         return affine(hessians, pulls)
 
     def weighted_grad(self, x: FloatArray, weights: FloatArray) -> FloatArray:
-        """Σ_j weights[r, j] ∇f_j(x_r) at iterates (R, D) with weights (R, P), shape (R, D).
-
-        The targets' share is a product of parts: to subtract them would be one more way over all samples.
-        """
-        scores = self._linear.scores(x)  # (R, 1, N)
-        weigh(scores, weights, self._linear.starts)
-        grad = scores[:, 0] @ self._linear.rows
-        grad -= weights @ self._pulls
-        return np.asarray(grad)
+        """Σ_j weights[r, j] ∇f_j(x_r) at iterates (R, D) with weights (R, P), shape (R, D)."""
+        return self._linear.weighted_grad(x, weights)
 
     def local_grads(self, x: FloatArray) -> FloatArray:
         """Gradient of every part at an iterate of its own, x (R, P, D), shape (R, P, D)."""
@@ -103,17 +96,12 @@ class LeastSquares:
         """All samples, shape (N, D)."""
         return self.design.reshape(-1, self.dim)
 
-    @property
+    @cached_property
     def _starts(self) -> IntArray:
         """First sample of each part, and N, shape (P+1,)."""
         return np.asarray(np.arange(self.n_parts + 1) * self.design.shape[1])
 
-    @cached_property
-    def _pulls(self) -> FloatArray:
-        """A_jᵀb_j, shape (P, D)."""
-        return np.asarray(np.einsum("pnd,pn->pd", self.design, self.target))
-
-    @cached_property
+    @property
     def _linear(self) -> LinearScores:
         return LinearScores(self._rows, self._starts, 1, self._residuals)
 

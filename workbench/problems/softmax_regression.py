@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from functools import cached_property
 from typing import ClassVar
 
 import numpy as np
@@ -87,7 +86,7 @@ class SoftmaxRegression:
             return {}
         return self.held_out.accuracy(replace(self._linear, rows=self.held_out.features).scores(x))
 
-    @cached_property
+    @property
     def _linear(self) -> LinearScores:
         return LinearScores(self.features, self.starts, N_DIGITS, self._slopes, self.l2 / self.n_parts)
 

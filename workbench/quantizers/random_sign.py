@@ -1,7 +1,8 @@
 """Random 1-bit quantization with the norm sent along [onebit_gc, eq. 6].
 
 Every coordinate becomes ±‖v‖, with probabilities 1/2 ± v_l/(2‖v‖); unbiased, and its error is
-(d − 1)‖v‖² whatever v is. The paper's 0/0 at v = 0 is settled as Q(0) = 0.
+(d − 1)‖v‖² whatever v is. The paper's 0/0 at v = 0 is settled as Q(0) = 0. A coin is made of 32 random bits, so
+that drawn means are v up to 2⁻³⁰‖v‖ a coordinate.
 """
 
 from collections.abc import Iterator
@@ -14,7 +15,7 @@ from workbench.core.types import BoolArray, FloatArray, IntArray, WordSource
 
 NORM_BITS = 32
 LARGEST_WORD = 2.0**31 - 1
-LEAST_NORM = 1e-150  # the squares of shorter messages leave the range of numbers: their coins get ever fairer
+LEAST_NORM = 1e-153  # the squares of shorter messages leave the range of numbers: their coins get ever fairer
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,7 +33,7 @@ class RandomSign:
     def __call__(self, v: FloatArray, *, rng: WordSource) -> FloatArray:
         """Quantize messages (R, W, D): +‖v‖ with probability 1/2 + v/(2‖v‖), else −‖v‖."""
         norms, sent = _norms(v), np.empty(v.shape)
-        said = (norms * self.bits)[..., None]  # (R, W, 1): an idle worker says nothing
+        said = (norms * (self.bits > 0))[..., None]  # (R, W, 1): an idle worker says nothing
         for some, positive in _tossed(v, norms, rng):
             sent[some] = np.where(positive, said[some], -said[some])
         return sent
@@ -43,7 +44,7 @@ class RandomSign:
         They are twice the sums Σ_i weights_i ‖v_i‖ over the positive signs, less those over all.
         """
         norms = _norms(v)
-        scales = weights * (norms * self.bits)[:, None]  # (R, K, W)
+        scales = weights * (norms * (self.bits > 0))[:, None]  # (R, K, W)
         sums = np.zeros((*weights.shape[:2], v.shape[2]))
         for (runs, workers), positive in _tossed(v, norms, rng):
             sums[runs] += scales[runs, :, workers] @ positive.astype(np.float64)
@@ -84,8 +85,8 @@ def _norms(v: FloatArray) -> FloatArray:
 def _tossed(v: FloatArray, norms: FloatArray, rng: WordSource) -> Iterator[tuple[tuple[slice, slice], BoolArray]]:
     """Toss which coordinates of messages (R, W, D) with norms (R, W) become positive, block after block.
 
-    A coin is a word that lies below 2³¹v/‖v‖: its chance is 1/2 + v/(2‖v‖) up to 2⁻³¹, also at 0 and 1. Yields some
-    runs and workers, and which of their coordinates are positive.
+    A coin is a word that lies below (2³¹ − 1)v/‖v‖: its chance is 1/2 + v/(2‖v‖) up to 2⁻³¹, also at 0 and 1. Yields
+    some runs and workers, and which of their coordinates are positive.
     """
     words = rng.words(v.shape)  # (R, W, D)
     scale = (LARGEST_WORD / np.maximum(norms, LEAST_NORM))[..., None]  # (R, W, 1)

@@ -75,5 +75,7 @@ class GridStep:
 
 
 def column(step_size: StepSize, iteration: int, rows: IntArray) -> FloatArray:
-    """Return η_t for each row, shape (R, 1), or for all rows, shape (1, 1)."""
-    return np.array(step_size(iteration, rows), ndmin=2).T
+    """Return η_t for each row, shape (R, 1)."""
+    steps = np.empty((len(rows), 1))
+    steps.T[...] = step_size(iteration, rows)  # a number, or one for each row
+    return steps
