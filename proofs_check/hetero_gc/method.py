@@ -59,7 +59,7 @@ def eq_2(*, shift: int = 0) -> Verdict:
     patterns = np.array(list(product((False, True), repeat=3)))  # (8, W)
     decoding = np.arange(1.0, 4.0)  # (W,)
     messages = np.repeat(np.eye(3)[None], 8, axis=0)  # (8, W, D)
-    ours = decoded(FixedDecoder(decoding).weights(patterns), messages)  # (8, D)
+    ours = decoded(FixedDecoder(decoding).weights(patterns)[:, None], messages)[:, 0]  # (8, D)
     weights = np.roll(decoding, shift)
     by_hand = [[v * i for v, i in zip(weights, came, strict=True)] for came in patterns]
     steps = {"all patterns": np.array_equal(ours, np.array(by_hand))}

@@ -18,7 +18,6 @@ from workbench.core.claims import Status, Verdict, claim, claim_of
 from workbench.core.types import FloatArray, Problem, Regularity, WordArray
 from workbench.problems.least_squares import LeastSquares
 from workbench.quantizers.random_sign import RandomSign
-from workbench.schemes.coded_round import decoded
 from workbench.schemes.coded_sgd import CodedSgd
 from workbench.schemes.scheme import Noise, Setting
 from workbench.schemes.step_sizes import ConstantStep
@@ -145,14 +144,16 @@ def eq_8(*, doubled: float = 2.0) -> Verdict:
     """
     code = _code()
     patterns = np.array(list(product((0, 1), repeat=4)), bool)  # (16, W)
-    messages = np.arange(8.0).reshape(1, 4, 2) - 3  # (1, W, D)
-    ours = decoded(code.decoder.weights(patterns), np.repeat(messages, 16, axis=0))  # (16, D)
-    by_hand = [
-        [sum(doubled * i * m[k] for i, m in zip(came, messages[0], strict=True)) for k in (0, 1)] for came in patterns
-    ]
+    messages = np.repeat([[[3.0, 4.0], [-6.0, 8.0], [5.0, -12.0], [-8.0, -15.0]]], 16, axis=0)  # (16, W, D)
+    draws = _Given((np.arange(8).reshape(4, 2) + 0.5) / 8)
+    quantizer = RandomSign(np.ones(4, int))
+    ours = quantizer.weighted_sums(messages, code.decoder.weights(patterns)[:, None], rng=draws)[:, 0]  # (16, D)
+    sent = quantizer(messages[:1], rng=draws)[0]  # (W, D)
+    by_hand = [[sum(doubled * i * m[k] for i, m in zip(came, sent, strict=True)) for k in (0, 1)] for came in patterns]
     steps = {
         "all patterns": len({tuple(each) for each in patterns.tolist()}) == 16
-        and np.array_equal(ours, np.array(by_hand))
+        and np.array_equal(ours, np.array(by_hand)),
+        "both signs": sorted(set(np.sign(sent).ravel())) == [-1, 1],
     }
     return enumerated(claim_of(eq_8), steps, "a definition")
 

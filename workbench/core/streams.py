@@ -32,8 +32,8 @@ def stream(seed: int, name: str, run: int = 0) -> np.random.Generator:
 class RunStreams:
     """Draw for many runs at once, each run from its own generator.
 
-    It stands where a `numpy.random.Generator` is expected: the first axis of every draw is the run
-    axis, so no draw can be shared between runs by broadcasting.
+    Samplers and quantizers draw from it, as a `UniformSource` and a `WordSource`: the first axis of every draw is the
+    run axis, so no draw can be shared between runs by broadcasting.
     """
 
     def __init__(self, seed: int, name: str, runs: Sequence[int] | int) -> None:

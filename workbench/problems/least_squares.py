@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
 from typing import ClassVar, Literal
 
 import numpy as np
@@ -96,7 +95,7 @@ class LeastSquares:
         """All samples, shape (N, D)."""
         return self.design.reshape(-1, self.dim)
 
-    @cached_property
+    @property
     def _starts(self) -> IntArray:
         """First sample of each part, and N, shape (P+1,)."""
         return np.asarray(np.arange(self.n_parts + 1) * self.design.shape[1])

@@ -91,7 +91,7 @@ def _tossed(v: FloatArray, norms: FloatArray, rng: WordSource) -> Iterator[tuple
     words = rng.words(v.shape)  # (R, W, D)
     scale = (LARGEST_WORD / np.maximum(norms, LEAST_NORM))[..., None]  # (R, W, 1)
     for some in message_blocks(v.shape):
-        below = np.empty(words[some].shape, np.int32)
+        below = np.empty(words[some].shape, np.int32)  # cast while multiplying: one way less over the block
         np.multiply(v[some], scale[some], out=below, casting="unsafe")
         yield some, words[some] < below
 

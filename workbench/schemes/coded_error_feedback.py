@@ -82,7 +82,8 @@ class CodedErrorFeedback:
         owed = state.owed / step_size[..., None]  # (R, W, D): e
         owed += self._round.encoder(state.x)
         sent = self._round.quantized(owed, noise)  # (R, W, D)
-        x = state.x - step_size * decoded(self._decoder.weights(responded), sent)
+        weights = self._decoder.weights(responded)[:, None]  # (R, 1, W)
+        x = state.x - step_size * decoded(weights, sent)[:, 0]
         owed -= sent * responded[..., None] if self.acknowledged else sent
         owed *= step_size[..., None]
         return State(x, owed), cost

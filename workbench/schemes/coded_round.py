@@ -53,11 +53,6 @@ class CodedRound:
         return np.asarray(np.any(self.code.encode_dense != 0, axis=1))
 
     @cached_property
-    def n_holders(self) -> int:
-        """How many they are."""
-        return int(np.count_nonzero(self.holders))
-
-    @cached_property
     def message_bits(self) -> FloatArray:
         """Bits of each worker's message, 0 for a worker that holds no part, shape (W,)."""
         return np.where(self.holders, self.code.quantizer.message_bits(self.setting.problem.dim), 0.0)
@@ -81,9 +76,8 @@ class CodedRound:
             seconds = np.max(times, axis=1, initial=0.0, where=responded & self.holders)  # (R,)
         else:
             responded = times <= self.deadline_s
-            awaited = times if self.n_holders == self.code.n_workers else times[:, self.holders]
-            seconds = np.minimum(awaited.max(axis=1, initial=0.0), self.deadline_s)
-        bits_down = np.full(len(times), float(iterate_bits * self.n_holders))  # (R,)
+            seconds = np.minimum(times[:, self.holders].max(axis=1, initial=0.0), self.deadline_s)
+        bits_down = np.full(len(times), float(iterate_bits * np.count_nonzero(self.holders)))  # (R,)
         return responded, Cost(seconds, responded @ self.message_bits, bits_down)
 
     def estimates(self, x: FloatArray, weights: FloatArray, noise: Noise) -> FloatArray:
@@ -91,7 +85,7 @@ class CodedRound:
         messages = self.encoder(x)  # (R, W, D)
         if self._summing is not None:
             return self._summing.weighted_sums(messages, weights, rng=self._quantizing(noise))
-        return np.asarray(weights @ self.quantized(messages, noise))
+        return decoded(weights, self.quantized(messages, noise))
 
     @cached_property
     def _summing(self) -> SummingQuantizer | None:
@@ -125,5 +119,5 @@ def straggle_prob(setting: Setting, deadline_s: float | None, message_bits: Floa
 
 
 def decoded(weights: FloatArray, messages: FloatArray) -> FloatArray:
-    """Σ_i weights_i messages_i of each run, weights (R, W), messages (R, W, D), shape (R, D)."""
-    return np.asarray((weights[:, None, :] @ messages)[:, 0])
+    """Σ_i weights[r, k, i] messages[r, i] with decoding weights (R, K, W), messages (R, W, D), shape (R, K, D)."""
+    return np.asarray(weights @ messages)

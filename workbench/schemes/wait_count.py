@@ -35,22 +35,24 @@ def take_round(
     heard, n_heard, last_s = fastest(noise.responses.next_round(), n_wait)  # (R, W), (R,), (R,)
     estimate = setting.problem.weighted_grad(x, heard * (setting.n_workers / np.maximum(n_heard, 1))[:, None])
     vector_bits = float(FLOAT_BITS * setting.problem.dim)
-    travel_s = 2 * vector_bits * setting.seconds_per_bit
-    seconds = np.where(n_heard > 0, last_s + travel_s, 0.0) if travel_s else last_s  # (R,)
-    cost = Cost(seconds, np.multiply(vector_bits, n_heard), np.full(len(x), setting.n_workers * vector_bits))
+    cost = Cost(
+        np.where(n_heard > 0, last_s + 2 * vector_bits * setting.seconds_per_bit, 0.0),
+        np.multiply(vector_bits, n_heard),
+        np.full(len(x), setting.n_workers * vector_bits),
+    )
     return Round(x - column(step_size, iteration, noise.rows) * estimate, estimate, cost)
 
 
 class Heard(NamedTuple):
-    """Who is heard in a round, and for how long it lasts."""
+    """Who is heard in a round, how many they are, and when the last of them answers."""
 
     workers: BoolArray  # (R, W)
-    number: IntArray  # (R,)
-    last_s: FloatArray  # (R,)  when the last of them answers, 0 where there is nobody
+    n_heard: IntArray  # (R,)
+    last_s: FloatArray  # (R,)  seconds, 0 where there is nobody
 
 
 def fastest(times: FloatArray, n_wait: IntArray) -> Heard:
-    """Find who is among the fastest, and when the last of them answers.
+    """Find who is among the fastest.
 
     Of workers that answer at the same time the first come first. Where fewer than `n_wait` answer at all, it is
     those who do, as if the master knew; where nobody does, nobody at 0 s.
