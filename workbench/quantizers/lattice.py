@@ -100,7 +100,8 @@ class Lattice:
         """v/η of some workers cut off at −2^{s−1} and 2^{s−1} − 1, a new array (..., workers, D)."""
         scale, least, most = (each[workers] for each in self._range)
         position = v / scale
-        return np.asarray(np.clip(position, least, most, out=position))
+        np.maximum(position, least, out=position)  # with bounds that are arrays np.clip takes twice as long
+        return np.asarray(np.minimum(position, most, out=position))
 
 
 def quantizer(bits: IntArray, half_range: float = 1.0) -> Lattice:

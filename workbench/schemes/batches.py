@@ -8,7 +8,7 @@ import numpy.typing as npt
 from workbench.core.streams import RunStreams
 from workbench.core.types import FloatArray, IntArray
 
-Order = npt.NDArray[np.int32]  # (R, P, samples of the largest part): each part's samples in some order
+Order = npt.NDArray[np.int32]  # (R, samples of the largest part, P): each part's samples in some order, one below another
 
 
 class Batch(NamedTuple):
@@ -19,8 +19,8 @@ class Batch(NamedTuple):
 
 
 def in_order(part_sizes: IntArray, n_runs: int) -> Order:
-    """Return each part's samples in their order, shape (R, P, samples of the largest part)."""
-    return np.tile(np.arange(part_sizes.max(), dtype=np.int32), (n_runs, len(part_sizes), 1))
+    """Return each part's samples in their order, shape (R, samples of the largest part, P)."""
+    return np.tile(np.arange(part_sizes.max(), dtype=np.int32)[:, None], (n_runs, 1, len(part_sizes)))
 
 
 def draw(order: Order, sizes: IntArray, part_sizes: IntArray, *, rng: RunStreams) -> tuple[Order, Batch]:
@@ -39,18 +39,20 @@ def draw(order: Order, sizes: IntArray, part_sizes: IntArray, *, rng: RunStreams
     -------
     the order to hand to the next draw, and the batches
     """
-    n_runs, n_parts, most = order.shape
+    n_runs, most, n_parts = order.shape
     uniform = rng.random_rows(sizes.max(axis=1), n_parts)  # (R, B, P)
+    largest = uniform.shape[1]
     shuffled = order.copy()
     flat = shuffled.reshape(-1)
-    first = np.arange(n_runs * n_parts).reshape(n_runs, n_parts) * most  # (R, P): where each part begins
-    for place in range(uniform.shape[1]):
-        left = np.maximum(part_sizes - place, 1)  # (P,): samples not yet drawn
-        here, there = first + min(place, most - 1), first + place + (uniform[:, place] * left).astype(np.int64)
-        there = np.minimum(there, first + most - 1)  # beyond the end nothing is wanted
-        flat[here], flat[there] = flat[there], flat[here]
-    largest = uniform.shape[1]
+    first = np.arange(n_runs)[:, None] * (most * n_parts) + np.arange(n_parts)  # (R, P): where in it a part begins
+    place = np.arange(largest)[:, None, None]
+    left = np.maximum(part_sizes - place, 1)  # (B, 1, P): samples not yet drawn
+    beyond = (uniform.swapaxes(0, 1) * left).astype(np.int64, order="C")  # (B, R, P): how far away a place's sample is
+    for there, here in zip(first + n_parts * (place + beyond), shuffled.swapaxes(0, 1), strict=False):  # (R, P) each
+        drawn = flat.take(there)
+        flat[there] = here
+        here[...] = drawn
     wanted = np.arange(largest) < sizes[..., None]  # (R, P, B)
     share = np.divide(part_sizes, sizes, out=np.zeros(sizes.shape), where=sizes > 0)  # (R, P)
     weights = np.where(wanted, share[..., None], 0.0)  # (R, P, B)
-    return shuffled, Batch(shuffled[..., :largest].astype(np.int64), weights)
+    return shuffled, Batch(shuffled[:, :largest].swapaxes(1, 2).astype(np.int64, order="C"), weights)
