@@ -33,7 +33,7 @@ class State(NamedTuple):
     waiting: BoolArray  # (R, W)  a newer model waits until the links are free
     done_s: FloatArray  # (R, W)  when the worker's running computation is done
     clock_s: FloatArray  # (R,)
-    order: Order  # (R, W, samples of the largest part)  of mini-batches
+    order: Order  # (R, samples of the largest part, W)  of mini-batches
 
 
 class Events(NamedTuple):

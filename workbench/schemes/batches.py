@@ -8,7 +8,7 @@ import numpy.typing as npt
 from workbench.core.streams import RunStreams
 from workbench.core.types import FloatArray, IntArray
 
-Order = npt.NDArray[np.int32]  # (R, samples of the largest part, P): each part's samples in some order, one below another
+Order = npt.NDArray[np.int32]  # (R, samples of the largest part, P): each part's samples in some order
 
 
 class Batch(NamedTuple):

@@ -60,7 +60,7 @@ class State(NamedTuple):
     worker_error: FloatArray  # (R, W, D)  e_i
     server_error: FloatArray  # (R, D)  ẽ
     last_step: FloatArray  # (R,)  η_{t-1}
-    order: Order  # (R, W, samples of the largest part)  of mini-batches
+    order: Order  # (R, samples of the largest part, W)  of mini-batches
 
 
 @dataclass(frozen=True)

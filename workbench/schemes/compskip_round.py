@@ -67,7 +67,7 @@ class SkippingRound:
     def first_order(self, n_runs: int) -> batches.Order:
         """Return the order of each part's samples at the start; there is nothing to order without mini-batches."""
         if self.batch_size is None:
-            return np.empty((n_runs, self.setting.n_workers, 0), np.int32)
+            return np.empty((n_runs, 0, self.setting.n_workers), np.int32)
         return batches.in_order(self.setting.problem.part_sizes, n_runs)
 
     @cached_property

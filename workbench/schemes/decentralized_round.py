@@ -108,7 +108,7 @@ class LocalGradients:
     def first_order(self, n_runs: int) -> batches.Order:
         """Return the order of each part's samples at the start; there is nothing to order for whole parts."""
         if self.rule.is_whole:
-            return np.empty((n_runs, self.problem.n_parts, 0), np.int32)
+            return np.empty((n_runs, 0, self.problem.n_parts), np.int32)
         return batches.in_order(self.problem.part_sizes, n_runs)
 
     def plan(self, response_s: FloatArray) -> Plan:

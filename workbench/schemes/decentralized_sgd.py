@@ -20,7 +20,7 @@ class State(NamedTuple):
 
     x: FloatArray  # (R, W, D)  the workers' models
     batch_size: FloatArray  # (R,)  mean over the workers in the last round, 0 before the first
-    order: Order  # (R, W, samples of the largest part)  of mini-batches
+    order: Order  # (R, samples of the largest part, W)  of mini-batches
 
 
 @dataclass(frozen=True)

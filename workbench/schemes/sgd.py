@@ -20,7 +20,7 @@ class State(NamedTuple):
     """Where every run is."""
 
     x: FloatArray  # (R, D)  iterate
-    order: Order  # (R, P, samples of the largest part)  as the last batch left it
+    order: Order  # (R, samples of the largest part, P)  as the last batch left it
 
 
 @dataclass(frozen=True)
