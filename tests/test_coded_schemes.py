@@ -1,5 +1,6 @@
 """Schemes on gradient codes, and mini-batch SGD: exact moments of a step, plain loops, and what should be the same."""
 
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations, product
@@ -219,6 +220,25 @@ def test_coded_adam_is_adam_on_what_is_heard(family, emphasis):
     scheme = coded_adam.build(LINKED, code=code, step_size=STEP, emphasis=emphasis, **options)
     assert scheme.name == f"{family}_{'adam' if emphasis is None else 'two_track_adam'}"
     check_against_loop(scheme, plain)
+
+
+@pytest.mark.parametrize("module", [coded_sgd, coded_adam])
+def test_random_signs_drawn_ahead_are_the_same(module, monkeypatch):
+    """A second thread draws them, for chunks of runs of its own each, and no byte is another."""
+    scheme = module.build(SETTING, code=designed("one_bit"), step_size=STEP)
+    sizes = {"n_iters": 20, "n_runs": 7, "seed": 3, "chunk_runs": 3}
+    words, here, drew = RunStreams.words, threading.get_ident(), []
+
+    def recorded(self, size):
+        drew.append((threading.get_ident() == here, size))
+        return words(self, size)
+
+    monkeypatch.setattr(RunStreams, "words", recorded)
+    usual, ahead = (simulate(scheme, **sizes, draw_ahead=draw_ahead) for draw_ahead in (False, True))
+    rounds = [(runs, N_WORKERS, DIM) for runs in (3, 3, 1) for _ in range(20)]
+    assert drew == [(is_here, size) for is_here in (True, False) for size in rounds]
+    np.testing.assert_array_equal(usual.loss, ahead.loss)
+    assert len(np.unique(usual.loss[:, -1])) == 7
 
 
 def test_adam_of_all_workers():

@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -254,6 +255,19 @@ def test_two_processes_and_another_order_make_the_same_bytes(undisturbed: tuple[
     assert contents(tmp_path / "two") == contents(folder)
 
 
+@pytest.mark.parametrize(("cores", "n_jobs", "is_free"), [(1, 1, False), (2, 1, True), (2, 2, False), (9, 20, True)])
+def test_random_signs_are_drawn_ahead_where_a_core_is_free(
+    cores: int, n_jobs: int, is_free: bool, undisturbed: tuple[Path, Path], tmp_path: Path, monkeypatch: Any
+) -> None:
+    """As many processes as configurations are the most."""
+    configurations = read_sweep(undisturbed[0])[:3]
+    asked = []
+    monkeypatch.setattr(sweep, "n_cores", lambda: cores)
+    monkeypatch.setattr(sweep, "finished_jobs", lambda jobs, *_, **__: asked.extend(jobs) or ())
+    run_sweep(configurations, Store(tmp_path / "none"), n_jobs=n_jobs)
+    assert [job.keywords for job in asked] == [{"draw_ahead": is_free}] * 3
+
+
 def grown(megabytes: int) -> int:
     """Keep memory in the process for good, and stay for longer than joblib leaves between its looks at it."""
     KEPT.append(np.ones(2**17 * megabytes))
@@ -326,7 +340,7 @@ def test_what_is_there_is_not_run_again(
     (store.folder / ".half.nc.abc.part").write_bytes(b"half")  # what a killed writer leaves
     runs: list[str] = []
     run = sweep.run_configuration
-    monkeypatch.setattr(sweep, "run_configuration", lambda each: runs.append(each.name) or run(each))
+    monkeypatch.setattr(sweep, "run_configuration", lambda each, **how: runs.append(each.name) or run(each, **how))
     run_sweep(read_sweep(path), store)
     assert len(runs) == 3
     assert contents(store.folder) == contents(folder)

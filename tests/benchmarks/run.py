@@ -51,7 +51,7 @@ def _run_all(chosen: list[str], baseline: dict, repeats: int, *, as_json: bool) 
     """Measure case after case; on Ctrl-C what is measured so far stands."""
     done, status = [], 0
     if not as_json:
-        print(f"median of {repeats}, one thread; importing alone peaks at {baseline['peak_mib']:.0f} MiB")
+        print(f"median of {repeats}, linear algebra on one thread; importing peaks at {baseline['peak_mib']:.0f} MiB")
     try:
         for name in chosen:
             result = _in_a_process(name, repeats)

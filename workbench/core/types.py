@@ -104,8 +104,8 @@ class Quantizer(Protocol):
 class SummingQuantizer(Protocol):
     """A quantizer that adds up what the workers send, weighted, without writing down their messages."""
 
-    def weighted_sums(self, v: FloatArray, weights: FloatArray, *, rng: WordSource) -> FloatArray:
-        """Σ_i weights[r, k, i] Q(v[r, i]) for messages (R, W, D) and weights (R, K, W), shape (R, K, D)."""
+    def weighted_sums(self, v: FloatArray, weights: FloatArray, words: WordArray) -> FloatArray:
+        """Σ_i weights[r, k, i] Q(v[r, i]) for messages (R, W, D), weights (R, K, W) and words as v, shape (R, K, D)."""
         ...
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from workbench.core.blocks import message_blocks
-from workbench.core.types import BoolArray, FloatArray, IntArray, WordSource
+from workbench.core.types import BoolArray, FloatArray, IntArray, WordArray, WordSource
 
 NORM_BITS = 32
 LARGEST_WORD = 2.0**31 - 1
@@ -34,19 +34,19 @@ class RandomSign:
         """Quantize messages (R, W, D): +‖v‖ with probability 1/2 + v/(2‖v‖), else −‖v‖."""
         norms, sent = _norms(v), np.empty(v.shape)
         said = (norms * (self.bits > 0))[..., None]  # (R, W, 1): an idle worker says nothing
-        for some, positive in _tossed(v, norms, rng):
+        for some, positive in _tossed(v, norms, rng.words(v.shape)):
             sent[some] = np.where(positive, said[some], -said[some])
         return sent
 
-    def weighted_sums(self, v: FloatArray, weights: FloatArray, *, rng: WordSource) -> FloatArray:
-        """Σ_i weights[r, k, i] Q(v[r, i]) for messages (R, W, D) and weights (R, K, W), shape (R, K, D).
+    def weighted_sums(self, v: FloatArray, weights: FloatArray, words: WordArray) -> FloatArray:
+        """Σ_i weights[r, k, i] Q(v[r, i]) for messages (R, W, D), weights (R, K, W) and words as v, shape (R, K, D).
 
         They are twice the sums Σ_i weights_i ‖v_i‖ over the positive signs, less those over all.
         """
         norms = _norms(v)
         scales = weights * (norms * (self.bits > 0))[:, None]  # (R, K, W)
         sums = np.zeros((*weights.shape[:2], v.shape[2]))
-        for (runs, workers), positive in _tossed(v, norms, rng):
+        for (runs, workers), positive in _tossed(v, norms, words):
             sums[runs] += scales[runs, :, workers] @ positive.astype(np.float64)
         sums *= 2
         sums -= scales.sum(axis=2, keepdims=True)
@@ -82,13 +82,12 @@ def _norms(v: FloatArray) -> FloatArray:
     return np.asarray(np.sqrt(np.vecdot(v, v)))
 
 
-def _tossed(v: FloatArray, norms: FloatArray, rng: WordSource) -> Iterator[tuple[tuple[slice, slice], BoolArray]]:
+def _tossed(v: FloatArray, norms: FloatArray, words: WordArray) -> Iterator[tuple[tuple[slice, slice], BoolArray]]:
     """Toss which coordinates of messages (R, W, D) with norms (R, W) become positive, block after block.
 
     A coin is a word that lies below (2³¹ − 1)v/‖v‖: its chance is 1/2 + v/(2‖v‖) up to 2⁻³¹, also at 0 and 1. Yields
     some runs and workers, and which of their coordinates are positive.
     """
-    words = rng.words(v.shape)  # (R, W, D)
     scale = (LARGEST_WORD / np.maximum(norms, LEAST_NORM))[..., None]  # (R, W, 1)
     for some in message_blocks(v.shape):
         below = np.empty(words[some].shape, np.int32)  # cast while multiplying: one way less over the block

@@ -1,14 +1,16 @@
 """What a scheme is, and what all schemes meet alike: problem, delays, links and noise."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import NamedTuple, Protocol, TypeVar
 
 import numpy as np
 
 from workbench.core.errors import InputError
 from workbench.core.streams import RunStreams
-from workbench.core.types import DelayModel, FloatArray, IntArray, Problem
+from workbench.core.types import DelayModel, FloatArray, IntArray, Problem, WordArray
 from workbench.stragglers.responses import Responses
 
 State = TypeVar("State", bound=tuple)  # type: ignore[type-arg]  # a NamedTuple of arrays, the runs first in each
@@ -61,24 +63,39 @@ class Cost(NamedTuple):
 class Noise:
     """All that is random in some runs: one stream for each source and run."""
 
-    def __init__(self, delay: DelayModel, seed: int, runs: Sequence[int], rows: IntArray | None = None) -> None:
+    def __init__(
+        self,
+        delay: DelayModel,
+        seed: int,
+        runs: Sequence[int],
+        rows: IntArray | None = None,
+        *,
+        draw_ahead: bool = False,
+    ) -> None:
         """Open the streams.
 
         Parameters
         ----------
         runs : the noise history of each row; rows of the same run meet the same noise
         rows : their indices among all rows of the simulation, shape (R,); by default 0, 1, ...
+        draw_ahead : draw `words` in a thread of its own while the caller computes, which takes a second core
         """
         self.responses = Responses(delay, RunStreams(seed, "stragglers", runs))
         self.rows = np.arange(len(runs)) if rows is None else rows
         self._seed, self._runs = seed, runs
         self._streams: dict[str, RunStreams] = {}
+        self._ahead = ThreadPoolExecutor(1) if draw_ahead else None
 
     def stream(self, name: str) -> RunStreams:
         """Return the streams of a noise source, for instance "quantizer/osgc"; they go on where they were left."""
         if name not in self._streams:
             self._streams[name] = RunStreams(self._seed, name, self._runs)
         return self._streams[name]
+
+    def words(self, name: str, size: tuple[int, ...]) -> Callable[[], WordArray]:
+        """Begin to draw words of a noise source, and return what waits for them; until then leave its stream alone."""
+        draw = partial(self.stream(name).words, size)
+        return draw if self._ahead is None else self._ahead.submit(draw).result
 
 
 class Scheme(Protocol[State]):
