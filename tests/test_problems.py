@@ -1025,7 +1025,7 @@ def test_messages_that_are_affine_are_one_product_where_that_is_cheaper(problem,
     """Both ways agree, and too many Hessians are never formed."""
     module = {LeastSquares: least_squares, Quadratic: quadratic}[type(problem)]
     calls = []
-    monkeypatch.setattr(module, "affine", lambda *maps: calls.append(maps) or products.affine(*maps))
+    monkeypatch.setattr(module, "by_hessians", lambda *maps: calls.append(maps) or products.by_hessians(*maps))
     x = iterates(problem, 3)
     chosen = problem.encoder(encode)(x)
     assert bool(calls) == is_one_product

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import ClassVar, Literal
 
 import numpy as np
@@ -10,7 +11,7 @@ from workbench.core.errors import InputError
 from workbench.core.streams import stream
 from workbench.core.types import Encoder, FloatArray, IntArray, Regularity
 from workbench.problems.linear_scores import LinearScores, Samples
-from workbench.problems.products import MOST_HESSIANS, affine, mixing_cost
+from workbench.problems.products import MOST_HESSIANS, Affine, by_hessians, mixing_cost, weighted_sum
 from workbench.problems.samples import Floats
 
 Generator = Literal["spectrum", "onebit_gc", "fastest_k"]
@@ -52,8 +53,8 @@ class LeastSquares:
 
     def loss(self, x: FloatArray) -> FloatArray:
         """F at iterates (R, D), shape (R,)."""
-        residuals = self._residuals(self._linear.scores(x), slice(None))  # (R, 1, N)
-        return np.asarray(np.einsum("rkn,rkn->r", residuals, residuals) / 2)
+        residuals = self._all_residuals(x)  # (R, N)
+        return np.asarray(np.einsum("rn,rn->r", residuals, residuals) / 2)
 
     def part_grads(self, x: FloatArray) -> FloatArray:
         """∇f_j = A_jᵀ(A_j x − b_j) at iterates (R, D), shape (R, P, D)."""
@@ -76,11 +77,12 @@ class LeastSquares:
             weighted = (weights[held, None, None] * self.design[held]).reshape(-1, dim)
             hessians[worker] = weighted.T @ rows
             pulls[worker] = self.target[held].ravel() @ weighted
-        return affine(hessians, pulls)
+        return by_hessians(hessians, pulls)
 
     def weighted_grad(self, x: FloatArray, weights: FloatArray) -> FloatArray:
         """Σ_j weights[r, j] ∇f_j(x_r) at iterates (R, D) with weights (R, P), shape (R, D)."""
-        return self._linear.weighted_grad(x, weights)
+        residuals = self._all_residuals(x)[:, None]  # (R, 1, N)
+        return np.asarray(weighted_sum(residuals, weights, self._rows, self._starts)[:, 0], np.float64)
 
     def local_grads(self, x: FloatArray) -> FloatArray:
         """Gradient of every part at an iterate of its own, x (R, P, D), shape (R, P, D)."""
@@ -95,7 +97,7 @@ class LeastSquares:
         """All samples, shape (N, D)."""
         return self.design.reshape(-1, self.dim)
 
-    @property
+    @cached_property
     def _starts(self) -> IntArray:
         """First sample of each part, and N, shape (P+1,)."""
         return np.asarray(np.arange(self.n_parts + 1) * self.design.shape[1])
@@ -103,6 +105,11 @@ class LeastSquares:
     @property
     def _linear(self) -> LinearScores:
         return LinearScores(self._rows, self._starts, 1, self._residuals)
+
+    @cached_property
+    def _all_residuals(self) -> Affine:
+        """A x − b at iterates (R, D), shape (R, N)."""
+        return Affine(self._rows.T, self.target.ravel())
 
     def _residuals(self, scores: Floats, samples: Samples) -> Floats:
         """A x − b of some samples (..., M), scores (..., 1, M) and result alike."""

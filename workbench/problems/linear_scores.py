@@ -15,7 +15,7 @@ from workbench.problems.products import (
     part_products,
     run_chunks,
     times,
-    weigh,
+    weighted_sum,
 )
 from workbench.problems.samples import Floats
 
@@ -68,9 +68,7 @@ class LinearScores:
 
     def weighted_grad(self, x: FloatArray, weights: FloatArray) -> FloatArray:
         """Σ_j weights[r, j] ∇f_j(x_r) at iterates (R, D) with weights (R, P), shape (R, D)."""
-        slopes = self._slopes(x)  # (R, K, N)
-        weigh(slopes, weights, self.starts)
-        product = slopes.reshape(-1, len(self.rows)) @ self.rows  # (R K, features)
+        product = weighted_sum(self._slopes(x), weights, self.rows, self.starts)  # (R, K, features)
         grad = product.reshape(x.shape).astype(np.float64, copy=False)  # (R, D)
         if self.ridge:
             grad += self.ridge * weights.sum(axis=1)[:, None] * x

@@ -221,16 +221,34 @@ def part_mixer(encode: FloatArray, dtype: np.dtype[np.floating]) -> Mixer:
     return mixed
 
 
-def affine(hessians: FloatArray, pulls: FloatArray) -> Encoder:
+def weighted_sum(left: Floats, weights: FloatArray, rows: Floats, starts: IntArray) -> Floats:
+    """Sum products of left factors (R, K, N) and rows (N, F), each part's times its weight in weights (R, P).
+
+    Works in place on the left factors; returns shape (R, K, F).
+    """
+    weigh(left, weights, starts)
+    return np.asarray((left.reshape(-1, len(rows)) @ rows).reshape(*left.shape[:2], -1))
+
+
+class Affine:
+    """Products x @ columns − offsets of x (R, D), shape (R, M); to subtract afterwards would be one more way over all.
+
+    columns : shape (D, M)
+    offsets : shape (M,)
+    """
+
+    def __init__(self, columns: FloatArray, offsets: FloatArray) -> None:
+        self._beside = np.ascontiguousarray(np.vstack([columns, -offsets]))  # (D+1, M): long rows are read fastest
+
+    def __call__(self, x: FloatArray) -> FloatArray:
+        """Multiply x (R, D), shape (R, M)."""
+        with_one = np.ones((len(x), len(self._beside)))
+        with_one[:, :-1] = x
+        return np.asarray(with_one @ self._beside)
+
+
+def by_hessians(hessians: FloatArray, pulls: FloatArray) -> Encoder:
     """Prepare messages H_w x − p_w for symmetric H (W, D, D) and p (W, D), as one product."""
     n_workers, dim = pulls.shape
-    columns = hessians.swapaxes(0, 1).reshape(dim, -1)  # (D, W D)
-    # To subtract p afterwards would be one more way over all messages.
-    beside = np.vstack([columns, -pulls.ravel()])  # (D+1, W D)
-
-    def messages(x: FloatArray) -> FloatArray:
-        with_one = np.ones((len(x), dim + 1))
-        with_one[:, :-1] = x
-        return np.asarray((with_one @ beside).reshape(len(x), n_workers, dim))
-
-    return messages
+    products = Affine(hessians.swapaxes(0, 1).reshape(dim, -1), pulls.ravel())
+    return lambda x: products(x).reshape(len(x), n_workers, dim)

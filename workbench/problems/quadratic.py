@@ -8,7 +8,7 @@ import numpy as np
 from workbench.core.errors import InputError
 from workbench.core.streams import stream
 from workbench.core.types import Encoder, FloatArray, IntArray, Regularity
-from workbench.problems.products import MOST_HESSIANS, affine, part_mixer, part_mixing_cost
+from workbench.problems.products import MOST_HESSIANS, by_hessians, part_mixer, part_mixing_cost
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ class Quadratic:
             return messages
         hessians = (encode @ self.curvature.reshape(n_parts, -1)).reshape(n_workers, dim, dim)  # (W, D, D)
         pulls = encode @ np.einsum("pde,pe->pd", self.curvature, self.centre)  # (W, D)
-        return affine(hessians, pulls)
+        return by_hessians(hessians, pulls)
 
     def weighted_grad(self, x: FloatArray, weights: FloatArray) -> FloatArray:
         """Σ_j weights[r, j] ∇f_j(x_r) at iterates (R, D) with weights (R, P), shape (R, D)."""

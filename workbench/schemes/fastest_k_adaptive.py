@@ -73,7 +73,7 @@ class AdaptiveFastestK:
         x, estimate, cost = take_round(self.setting, state.x, state.n_wait, self.step_size, iteration, noise)
         n_negative = state.n_negative  # (R,)
         if iteration > 1:
-            turned_back = np.einsum("rd,rd->r", estimate, state.estimate) < 0  # (R,)
+            turned_back = np.vecdot(estimate, state.estimate) < 0  # (R,)
             n_negative = n_negative + np.where(turned_back, 1, -1)
         larger = 2 * state.n_wait if self.growth == "double" else state.n_wait + self.wait_step  # (R,)
         grows = (n_negative > self.threshold) & (state.n_rounds > self.burn_in) & (larger <= self.most_n_wait)
