@@ -11,7 +11,7 @@ from workbench.core.errors import InputError
 from workbench.core.streams import stream
 from workbench.core.types import Encoder, FloatArray, IntArray, Regularity
 from workbench.problems.linear_scores import LinearScores, Samples
-from workbench.problems.products import MOST_HESSIANS, Affine, by_hessians, mixing_cost, weighted_sum
+from workbench.problems.products import MOST_HESSIANS, Affine, by_hessians, long_rows_times, mixing_cost
 from workbench.problems.samples import Floats
 
 Generator = Literal["spectrum", "onebit_gc", "fastest_k"]
@@ -81,8 +81,10 @@ class LeastSquares:
 
     def weighted_grad(self, x: FloatArray, weights: FloatArray) -> FloatArray:
         """Σ_j weights[r, j] ∇f_j(x_r) at iterates (R, D) with weights (R, P), shape (R, D)."""
-        residuals = self._all_residuals(x)[:, None]  # (R, 1, N)
-        return np.asarray(weighted_sum(residuals, weights, self._rows, self._starts)[:, 0], np.float64)
+        residuals = self._all_residuals(x)  # (R, N)
+        by_part = residuals.reshape(len(x), self.n_parts, -1)  # (R, P, N/P), a view
+        by_part *= weights[..., None]
+        return np.asarray(long_rows_times(residuals, self._rows), np.float64)
 
     def local_grads(self, x: FloatArray) -> FloatArray:
         """Gradient of every part at an iterate of its own, x (R, P, D), shape (R, P, D)."""
@@ -97,7 +99,7 @@ class LeastSquares:
         """All samples, shape (N, D)."""
         return self.design.reshape(-1, self.dim)
 
-    @cached_property
+    @property
     def _starts(self) -> IntArray:
         """First sample of each part, and N, shape (P+1,)."""
         return np.asarray(np.arange(self.n_parts + 1) * self.design.shape[1])

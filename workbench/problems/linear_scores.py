@@ -11,11 +11,12 @@ from workbench.problems.products import (
     common_iterate,
     gathers,
     local_products,
+    long_rows_times,
     mixer,
     part_products,
     run_chunks,
     times,
-    weighted_sum,
+    weigh,
 )
 from workbench.problems.samples import Floats
 
@@ -68,7 +69,9 @@ class LinearScores:
 
     def weighted_grad(self, x: FloatArray, weights: FloatArray) -> FloatArray:
         """Σ_j weights[r, j] ∇f_j(x_r) at iterates (R, D) with weights (R, P), shape (R, D)."""
-        product = weighted_sum(self._slopes(x), weights, self.rows, self.starts)  # (R, K, features)
+        slopes = self._slopes(x)  # (R, K, N)
+        weigh(slopes, weights, self.starts)
+        product = long_rows_times(slopes.reshape(-1, len(self.rows)), self.rows)  # (R K, features)
         grad = product.reshape(x.shape).astype(np.float64, copy=False)  # (R, D)
         if self.ridge:
             grad += self.ridge * weights.sum(axis=1)[:, None] * x

@@ -20,6 +20,8 @@ MOST_HESSIANS = 2**24  # numbers of all workers' Hessians
 # Measured on one core, in multiplications of a large product: one with a worker's few rows, one of a sparse matrix, to
 # store a number of a part's product; one with a batch's few rows, and to gather a number of these.
 BY_WORKER, SPARSE, STORED, BY_BATCH, GATHERED = 2, 8, 40, 2, 4
+# OpenBLAS copies the factors of a product with more multiplications together first, which pays for many rows only.
+UNPACKED, FEW_ROWS = 5 * 10**5, 64
 
 Mixer = Callable[[Floats, FloatArray], None]
 
@@ -221,13 +223,15 @@ def part_mixer(encode: FloatArray, dtype: np.dtype[np.floating]) -> Mixer:
     return mixed
 
 
-def weighted_sum(left: Floats, weights: FloatArray, rows: Floats, starts: IntArray) -> Floats:
-    """Sum products of left factors (R, K, N) and rows (N, F), each part's times its weight in weights (R, P).
-
-    Works in place on the left factors; returns shape (R, K, F).
-    """
-    weigh(left, weights, starts)
-    return np.asarray((left.reshape(-1, len(rows)) @ rows).reshape(*left.shape[:2], -1))
+def long_rows_times(left: Floats, right: Floats) -> Floats:
+    """Multiply a few long rows (M, N) with `right` (N, F): in pieces small enough to be multiplied as they lie."""
+    (n_rows, n_samples), width = left.shape, right.shape[1]
+    least = -(-left.size * width // UNPACKED)
+    n_pieces = next((n for n in range(least, 2 * least) if n_samples % n == 0), 1)
+    if n_rows > FEW_ROWS or n_pieces == 1:
+        return np.asarray(left @ right)
+    pieces = left.reshape(n_rows, n_pieces, -1).swapaxes(0, 1) @ right.reshape(n_pieces, -1, width)
+    return np.asarray(pieces.sum(axis=0))
 
 
 class Affine:
