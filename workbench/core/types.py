@@ -105,7 +105,7 @@ class SummingQuantizer(Protocol):
     """A quantizer that adds up what the workers send, weighted, without writing down their messages."""
 
     def weighted_sums(self, v: FloatArray, weights: FloatArray, words: WordArray) -> FloatArray:
-        """Σ_i weights[r, k, i] Q(v[r, i]) for messages (R, W, D), weights (R, K, W) and words as v, shape (R, K, D)."""
+        """Σ_i weights[r, k, i] Q(v[r, i]) for messages (R, W, D), weights (R, K, W) and words (R, W, D); (R, K, D)."""
         ...
 
 

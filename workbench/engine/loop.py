@@ -51,7 +51,7 @@ def simulate(
     n_repeats : repeat the n_runs noise histories this often (R = n_repeats n_runs), for a grid of steps
     chunk_runs : runs in memory at once; by default as many as make `CHUNK` numbers a step
     measure_gradients : False: grad_sq and part_grad_sq are NaN; of a large network they cost about a round each time
-    draw_ahead : let a second core, which must be free, draw random signs while this one computes what they are of
+    draw_ahead : let a second core, which must be free, draw the words of 1-bit quantizers while this one computes
     progress : called with the number of run-iterations done since the last call
 
     Raises

@@ -290,7 +290,7 @@ def run_sweep(
     store.prepare()
     there = set(store.names())
     missing = [configuration for configuration in configurations if configuration.name not in there]
-    draw_ahead = cluster is None and n_cores() > min(n_jobs, len(missing))
+    draw_ahead = cluster is None and n_cores() >= 2 * min(n_jobs, len(missing))
     jobs = [partial(run_configuration, configuration, draw_ahead=draw_ahead) for configuration in missing]
     for index, trajectory in finished_jobs(jobs, n_jobs, cluster=cluster):
         store.write(missing[index].name, to_netcdf(trajectory, _attributes(missing[index])))

@@ -11,7 +11,7 @@ from workbench.core.errors import InputError
 from workbench.core.streams import stream
 from workbench.core.types import Encoder, FloatArray, IntArray, Regularity
 from workbench.problems.linear_scores import LinearScores, Samples
-from workbench.problems.products import MOST_HESSIANS, Affine, by_hessians, long_rows_times, mixing_cost
+from workbench.problems.products import MOST_HESSIANS, Affine, by_hessians, mixing_cost
 from workbench.problems.samples import Floats
 
 Generator = Literal["spectrum", "onebit_gc", "fastest_k"]
@@ -84,7 +84,7 @@ class LeastSquares:
         residuals = self._all_residuals(x)  # (R, N)
         by_part = residuals.reshape(len(x), self.n_parts, -1)  # (R, P, N/P), a view
         by_part *= weights[..., None]
-        return np.asarray(long_rows_times(residuals, self._rows), np.float64)
+        return residuals @ self._rows
 
     def local_grads(self, x: FloatArray) -> FloatArray:
         """Gradient of every part at an iterate of its own, x (R, P, D), shape (R, P, D)."""
@@ -110,7 +110,7 @@ class LeastSquares:
 
     @cached_property
     def _all_residuals(self) -> Affine:
-        """A x − b at iterates (R, D), shape (R, N)."""
+        """A x − b at iterates (R, D), shape (R, N), with a copy of the samples."""
         return Affine(self._rows.T, self.target.ravel())
 
     def _residuals(self, scores: Floats, samples: Samples) -> Floats:

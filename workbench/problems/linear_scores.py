@@ -11,7 +11,6 @@ from workbench.problems.products import (
     common_iterate,
     gathers,
     local_products,
-    long_rows_times,
     mixer,
     part_products,
     run_chunks,
@@ -71,7 +70,7 @@ class LinearScores:
         """Σ_j weights[r, j] ∇f_j(x_r) at iterates (R, D) with weights (R, P), shape (R, D)."""
         slopes = self._slopes(x)  # (R, K, N)
         weigh(slopes, weights, self.starts)
-        product = long_rows_times(slopes.reshape(-1, len(self.rows)), self.rows)  # (R K, features)
+        product = slopes.reshape(-1, len(self.rows)) @ self.rows  # (R K, features)
         grad = product.reshape(x.shape).astype(np.float64, copy=False)  # (R, D)
         if self.ridge:
             grad += self.ridge * weights.sum(axis=1)[:, None] * x

@@ -20,8 +20,6 @@ MOST_HESSIANS = 2**24  # numbers of all workers' Hessians
 # Measured on one core, in multiplications of a large product: one with a worker's few rows, one of a sparse matrix, to
 # store a number of a part's product; one with a batch's few rows, and to gather a number of these.
 BY_WORKER, SPARSE, STORED, BY_BATCH, GATHERED = 2, 8, 40, 2, 4
-# OpenBLAS copies the factors of a product with more multiplications together first, which pays for many rows only.
-UNPACKED, FEW_ROWS = 5 * 10**5, 64
 
 Mixer = Callable[[Floats, FloatArray], None]
 
@@ -223,32 +221,18 @@ def part_mixer(encode: FloatArray, dtype: np.dtype[np.floating]) -> Mixer:
     return mixed
 
 
-def long_rows_times(left: Floats, right: Floats) -> Floats:
-    """Multiply a few long rows (M, N) with `right` (N, F): in pieces small enough to be multiplied as they lie."""
-    (n_rows, n_samples), width = left.shape, right.shape[1]
-    least = -(-left.size * width // UNPACKED)
-    n_pieces = next((n for n in range(least, 2 * least) if n_samples % n == 0), 1)
-    if n_rows > FEW_ROWS or n_pieces == 1:
-        return np.asarray(left @ right)
-    pieces = left.reshape(n_rows, n_pieces, -1).swapaxes(0, 1) @ right.reshape(n_pieces, -1, width)
-    return np.asarray(pieces.sum(axis=0))
-
-
 class Affine:
-    """Products x @ columns − offsets of x (R, D), shape (R, M); to subtract afterwards would be one more way over all.
-
-    columns : shape (D, M)
-    offsets : shape (M,)
-    """
+    """The map x @ columns − offsets, columns (D, M) and offsets (M,), as one product; it keeps a copy of both."""
 
     def __init__(self, columns: FloatArray, offsets: FloatArray) -> None:
-        self._beside = np.ascontiguousarray(np.vstack([columns, -offsets]))  # (D+1, M): long rows are read fastest
+        # To subtract the offsets afterwards would be one more way over all results; long rows are read fastest.
+        self._augmented = np.ascontiguousarray(np.vstack([columns, -offsets]))  # (D+1, M)
 
     def __call__(self, x: FloatArray) -> FloatArray:
-        """Multiply x (R, D), shape (R, M)."""
-        with_one = np.ones((len(x), len(self._beside)))
+        """Map x (R, D), shape (R, M)."""
+        with_one = np.ones((len(x), len(self._augmented)))
         with_one[:, :-1] = x
-        return np.asarray(with_one @ self._beside)
+        return np.asarray(with_one @ self._augmented)
 
 
 def by_hessians(hessians: FloatArray, pulls: FloatArray) -> Encoder:

@@ -39,7 +39,7 @@ class RandomSign:
         return sent
 
     def weighted_sums(self, v: FloatArray, weights: FloatArray, words: WordArray) -> FloatArray:
-        """Σ_i weights[r, k, i] Q(v[r, i]) for messages (R, W, D), weights (R, K, W) and words as v, shape (R, K, D).
+        """Σ_i weights[r, k, i] Q(v[r, i]) for messages (R, W, D), weights (R, K, W) and words (R, W, D); (R, K, D).
 
         They are twice the sums Σ_i weights_i ‖v_i‖ over the positive signs, less those over all.
         """

@@ -75,11 +75,8 @@ class AdaptiveFastestK:
         if iteration > 1:
             turned_back = np.vecdot(estimate, state.estimate) < 0  # (R,)
             n_negative = n_negative + np.where(turned_back, 1, -1)
-        may_grow = (n_negative > self.threshold) & (state.n_rounds > self.burn_in)  # (R,)
-        if not may_grow.any():
-            return State(x, estimate, state.n_wait, n_negative, state.n_rounds + 1), cost
         larger = 2 * state.n_wait if self.growth == "double" else state.n_wait + self.wait_step  # (R,)
-        grows = may_grow & (larger <= self.most_n_wait)
+        grows = (n_negative > self.threshold) & (state.n_rounds > self.burn_in) & (larger <= self.most_n_wait)
         kept = ~grows
         n_wait = np.where(grows, larger, state.n_wait)
         return State(x, estimate, n_wait, n_negative * kept, state.n_rounds * kept + 1), cost

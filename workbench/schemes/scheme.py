@@ -93,7 +93,10 @@ class Noise:
         return self._streams[name]
 
     def words(self, name: str, size: tuple[int, ...]) -> Callable[[], WordArray]:
-        """Begin to draw words of a noise source, and return what waits for them; until then leave its stream alone."""
+        """Begin to draw words of a noise source, and return a function, to be called once, that waits for them.
+
+        Draw nothing else from the source before it is called.
+        """
         draw = partial(self.stream(name).words, size)
         return draw if self._ahead is None else self._ahead.submit(draw).result
 

@@ -36,7 +36,7 @@ def take_round(
     estimate = setting.problem.weighted_grad(x, heard * (setting.n_workers / np.maximum(n_heard, 1))[:, None])
     vector_bits = float(FLOAT_BITS * setting.problem.dim)
     cost = Cost(
-        (n_heard > 0) * (last_s + 2 * vector_bits * setting.seconds_per_bit),
+        np.where(n_heard > 0, last_s + 2 * vector_bits * setting.seconds_per_bit, 0.0),
         np.multiply(vector_bits, n_heard),
         np.full(len(x), setting.n_workers * vector_bits),
     )
