@@ -107,7 +107,7 @@ def _run(
             if progress is not None:
                 progress(len(alive))
             x = scheme.iterate(state)  # (R, D)
-            if not np.vdot(x, x) < OUT_OF_RANGE**2:  # then no coordinate is beyond; NaN compares false
+            if not np.vdot(x, x) < OUT_OF_RANGE**2:  # below it no coordinate is beyond; NaN compares false
                 fits = np.abs(x).max(axis=1) < OUT_OF_RANGE  # (R,)
                 alive = alive & fits
                 state = _restarted(state, scheme.init(len(alive)), fits)

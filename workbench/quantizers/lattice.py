@@ -100,7 +100,7 @@ class Lattice:
         """v/η of some workers cut off at −2^{s−1} and 2^{s−1} − 1, a new array (..., workers, D)."""
         scale, least, most = (each[workers] for each in self._range)
         position = v / scale
-        np.maximum(position, least, out=position)  # with bounds that are arrays np.clip takes twice as long
+        np.maximum(position, least, out=position)  # np.clip takes longer with bounds that are arrays
         return np.asarray(np.minimum(position, most, out=position))
 
 

@@ -44,10 +44,10 @@ def draw(order: Order, sizes: IntArray, part_sizes: IntArray, *, rng: RunStreams
     largest = uniform.shape[1]
     shuffled = order.copy()
     flat = shuffled.reshape(-1)
-    first = np.arange(n_runs)[:, None] * (most * n_parts) + np.arange(n_parts)  # (R, P): where in it a part begins
+    first = np.arange(n_runs)[:, None] * (most * n_parts) + np.arange(n_parts)  # (R, P): where in `flat` a part begins
     place = np.arange(largest)[:, None, None]
     left = np.maximum(part_sizes - place, 1)  # (B, 1, P): samples not yet drawn
-    beyond = (uniform.swapaxes(0, 1) * left).astype(np.int64, order="C")  # (B, R, P): how far away a place's sample is
+    beyond = (uniform.swapaxes(0, 1) * left).astype(np.int64, order="C")  # (B, R, P): places on to the partner
     for there, here in zip(first + n_parts * (place + beyond), shuffled.swapaxes(0, 1), strict=False):  # (R, P) each
         drawn = flat.take(there)
         flat[there] = here
