@@ -74,7 +74,7 @@ class GivenTimes:
         return self.times.shape[1]
 
     def sample(self, shape: tuple[int, ...], *, rng: UniformSource) -> FloatArray:
-        return self.times
+        return np.broadcast_to(self.times[:, None], (*shape, self.n_workers))
 
     def straggle_prob(self, deadline_s: float) -> FloatArray:
         return STRAGGLE_PROB
@@ -230,13 +230,13 @@ def test_random_signs_drawn_ahead_are_the_same(module, monkeypatch):
     words, here, drew = RunStreams.words, threading.get_ident(), []
 
     def recorded(self, size):
-        drew.append((threading.get_ident() == here, size))
-        return words(self, size)
+        for own in words(self, size):
+            drew.append((threading.get_ident() == here, own.shape))
+            yield own
 
     monkeypatch.setattr(RunStreams, "words", recorded)
     usual, ahead = (simulate(scheme, **sizes, draw_ahead=draw_ahead) for draw_ahead in (False, True))
-    rounds = [(runs, N_WORKERS, DIM) for runs in (3, 3, 1) for _ in range(20)]
-    assert drew == [(is_here, size) for is_here in (True, False) for size in rounds]
+    assert drew == [(is_here, (N_WORKERS, DIM)) for is_here in (True, False) for _ in range(7 * 20)]
     np.testing.assert_array_equal(usual.loss, ahead.loss)
     assert len(np.unique(usual.loss[:, -1])) == 7
 

@@ -69,7 +69,7 @@ def test_each_run_has_its_own_stream(law: str) -> None:
 def test_words_are_the_ones_that_numpy_draws_of_32_bits(width: int) -> None:
     """Of an odd number the other half of the last 64 bits is lost: the next draw begins with new ones."""
     runs = RunStreams(5, "q", 4)
-    both = [runs.words((4, width)), runs.words((4, 1, width))]
+    both = [list(runs.words((4, width))), list(runs.words((4, 1, width)))]
     for run in range(4):
         alone = stream(5, "q", run)
         for drawn in both:

@@ -149,7 +149,7 @@ def test_random_signs_and_levels_of_given_draws():
     for run, worker, coordinate in itertools.product(range(6), range(4), range(5)):
         message, bits = v[run, worker], BITS[worker]
         x, norm = message[coordinate], np.sqrt(sum(message**2))
-        u, word = (draw((1, 4, 5))[0, worker, coordinate] for draw in draws(run))
+        u, word = (next(iter(draw((1, 4, 5))))[worker, coordinate] for draw in draws(run))
         is_sent = bits > 0 and norm > 0
         sign = (1 if word / 2**31 * norm < x else -1) * norm if is_sent else 0
         s = 2.0 ** (bits - 1) - 1

@@ -57,6 +57,23 @@ def test_a_worker_that_does_not_answer_is_never_heard_again_and_keeps_no_memory(
     assert len(alone._ring) <= 32  # the lag of worker 1 behind worker 0 at most
 
 
+@pytest.mark.parametrize("n_rounds", [1, 2, 3, 30])
+def test_rounds_drawn_together_are_those_drawn_one_by_one(n_rounds, monkeypatch):
+    """And no more are drawn in vain than are taken."""
+    counts, draw = [], RunStreams.random
+
+    def counted(self, size):
+        counts.append(size[1])
+        return draw(self, size)
+
+    rng = RunStreams(3, "stragglers", [4, 0])
+    expected = [DELAY.sample((2,), rng=rng) for _ in range(n_rounds)]
+    monkeypatch.setattr(RunStreams, "random", counted)
+    found = responses([4, 0])
+    np.testing.assert_array_equal([found.next_round() for _ in range(n_rounds)], expected)
+    assert n_rounds <= sum(counts) <= 2 * n_rounds
+
+
 def test_runs_meet_their_own_responses_whatever_runs_are_beside_them():
     together, alone = responses([0, 1, 2]), responses([2])
     for _ in range(5):

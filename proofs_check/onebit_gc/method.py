@@ -1,5 +1,6 @@
 """The method (3)-(8), as our schemes run it, and what it sends."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import product
@@ -36,8 +37,8 @@ class _Given:
     def random(self, size: tuple[int, ...], /) -> FloatArray:
         return np.array(np.broadcast_to(self.uniform, size))
 
-    def words(self, size: tuple[int, ...], /) -> WordArray:
-        return np.floor(2.0**32 * (self.random(size) - 0.5)).astype(np.int32)
+    def words(self, size: tuple[int, ...], /) -> Iterator[WordArray]:
+        return iter(np.floor(2.0**32 * (self.random(size) - 0.5)).astype(np.int32))
 
 
 @claim("onebit_gc", "Eq. 3", eq=3)

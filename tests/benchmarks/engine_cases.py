@@ -18,6 +18,7 @@ from workbench.engine.loop import simulate
 from workbench.engine.parallel import n_cores
 from workbench.engine.setup import build_delay, build_problem, build_scheme
 from workbench.schemes.scheme import Scheme, Setting
+from workbench.stragglers.responses import ROUNDS_AHEAD
 
 OURS, LOOP, FLOOR = "the engine", "loop over runs and workers", "floor: products and draws"
 AHEAD = "the engine, drawing ahead"
@@ -141,9 +142,11 @@ def one_bit_floor(size: Size) -> None:
     rng = np.random.default_rng(0)
     x, hessians = rng.standard_normal((size.runs, dim)), rng.standard_normal((dim, width))
     straggling, quantizing = RunStreams(0, "a", size.runs), RunStreams(0, "b", size.runs)
-    for _ in range(size.iterations):
-        straggling.random((size.runs, ONE_BIT["n_workers"]))
-        quantizing.words((size.runs, width))
+    for iteration in range(size.iterations):
+        if iteration % ROUNDS_AHEAD == 0:
+            straggling.random((size.runs, ROUNDS_AHEAD, ONE_BIT["n_workers"]))
+        for _ in quantizing.words((size.runs, width)):
+            pass
         x @ hessians
 
 
@@ -200,8 +203,9 @@ def fastest_floor(size: Size) -> None:
     rows = rng.standard_normal((FASTEST["n_samples"], FASTEST["dim"]))
     transposed = rows.T
     straggling = RunStreams(0, "a", size.runs)
-    for _ in range(size.iterations):
-        straggling.random((size.runs, FASTEST["n_workers"]))
+    for iteration in range(size.iterations):
+        if iteration % ROUNDS_AHEAD == 0:
+            straggling.random((size.runs, ROUNDS_AHEAD, FASTEST["n_workers"]))
         (x @ transposed) @ rows
 
 
@@ -295,8 +299,9 @@ def quantimed_floor(size: Size) -> None:
     rows = rng.standard_normal((size.runs, n_workers, batch, dim))
     transposed, weights = np.swapaxes(rows, 2, 3), rng.standard_normal((n_workers, n_workers))
     streams = [RunStreams(0, name, size.runs) for name in "abc"]
-    for _ in range(size.iterations):
-        streams[0].random((size.runs, n_workers))
+    for iteration in range(size.iterations):
+        if iteration % ROUNDS_AHEAD == 0:
+            streams[0].random((size.runs, ROUNDS_AHEAD, n_workers))
         streams[1].random((size.runs, 36, n_workers))
         streams[2].random((size.runs, n_workers, dim))
         transposed @ (rows @ x)

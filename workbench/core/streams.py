@@ -4,16 +4,15 @@ A stream is determined by (seed, name, run) alone. Hence schemes that name the s
 same stragglers, and results do not depend on the order of the work or the number of processes.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from hashlib import blake2b
-from typing import TypeVar
+from math import prod
 
 import numpy as np
-import numpy.typing as npt
 
 from workbench.core.types import FloatArray, IntArray, WordArray
 
-Number = TypeVar("Number", np.float64, np.int32)
+PAIR, WORD = np.dtype("<u8"), np.dtype("<i4")  # the lower half comes first on every machine
 
 
 def stream(seed: int, name: str, run: int = 0) -> np.random.Generator:
@@ -45,7 +44,7 @@ class RunStreams:
 
     def random(self, size: tuple[int, ...]) -> FloatArray:
         """Uniform draws on [0, 1), shape `size`; size[0] must be the number of runs."""
-        out = self._empty(size, np.float64)
+        out = self._empty(size)
         for generator, row in zip(self._generators, out, strict=True):
             generator.random(out=row)
         return out
@@ -60,25 +59,34 @@ class RunStreams:
             generator.random(out=rows[:count])
         return out
 
-    def words(self, size: tuple[int, ...]) -> WordArray:
-        """Uniform integers of 32 bits, from −2³¹ to 2³¹ − 1, shape `size`; size[0] must be the number of runs.
+    def words(self, size: tuple[int, ...]) -> Iterator[WordArray]:
+        """Uniform integers of 32 bits, from −2³¹ to 2³¹ − 1, run after run, shape size[1:]; drawn when asked for.
 
         They are the halves of the generators' own 64 bits, the lower first; of an odd number the last half is lost.
+        size[0] must be the number of runs. A run's words are cheapest while they are in the cache.
         """
-        out = self._empty(size, np.int32)
-        for generator, row in zip(self._generators, out, strict=True):
-            both = generator.bit_generator.random_raw((row.size + 1) // 2)  # uint64
-            row.reshape(-1)[:] = both.astype("<u8", copy=False).view("<i4")[: row.size]
-        return out
+        self._check(size)
+        return _words(self._generators, size[1:])
 
     def standard_normal(self, size: tuple[int, ...]) -> FloatArray:
         """Standard normal draws, shape `size`; size[0] must be the number of runs."""
-        out = self._empty(size, np.float64)
+        out = self._empty(size)
         for generator, row in zip(self._generators, out, strict=True):
             generator.standard_normal(out=row)
         return out
 
-    def _empty(self, size: tuple[int, ...], dtype: type[Number]) -> npt.NDArray[Number]:
+    def _empty(self, size: tuple[int, ...]) -> FloatArray:
+        self._check(size)
+        return np.empty(size)
+
+    def _check(self, size: tuple[int, ...]) -> None:
         if len(size) < 2 or size[0] != len(self):
             raise ValueError(f"draw of shape {size} from {len(self)} runs: the first axis must be the runs")
-        return np.empty(size, dtype)
+
+
+def _words(generators: Sequence[np.random.Generator], shape: tuple[int, ...]) -> Iterator[WordArray]:
+    """Draw the words of one generator after the other, of a shape each."""
+    n_pairs = (prod(shape) + 1) // 2
+    for generator in generators:
+        pairs = generator.bit_generator.random_raw(n_pairs).astype(PAIR, copy=False)
+        yield np.ndarray(shape, WORD, pairs)  # their memory, without a copy

@@ -27,8 +27,11 @@ class UniformSource(Protocol):
 class WordSource(UniformSource, Protocol):
     """What quantizers need of a generator: `RunStreams` has it."""
 
-    def words(self, size: tuple[int, ...], /) -> WordArray:
-        """Uniform integers of 32 bits, from −2³¹ to 2³¹ − 1, shape `size`; each costs half a uniform draw."""
+    def words(self, size: tuple[int, ...], /) -> Iterator[WordArray]:
+        """Uniform integers of 32 bits, from −2³¹ to 2³¹ − 1, size[0] runs of shape size[1:] one after the other.
+
+        Each costs half a uniform draw. Take all of them before anything else is drawn.
+        """
         ...
 
 
@@ -104,8 +107,11 @@ class Quantizer(Protocol):
 class SummingQuantizer(Protocol):
     """A quantizer that adds up what the workers send, weighted, without writing down their messages."""
 
-    def weighted_sums(self, v: FloatArray, weights: FloatArray, words: WordArray) -> FloatArray:
-        """Σ_i weights[r, k, i] Q(v[r, i]) for messages (R, W, D), weights (R, K, W) and words (R, W, D); (R, K, D)."""
+    def weighted_sums(self, v: FloatArray, weights: FloatArray, words: Iterator[WordArray]) -> FloatArray:
+        """Σ_i weights[r, k, i] Q(v[r, i]) for messages (R, W, D) and weights (R, K, W), shape (R, K, D).
+
+        words : those of each run, shape (W, D)
+        """
         ...
 
 

@@ -13,6 +13,7 @@ from workbench.schemes.scheme import Noise, Scheme, State
 
 OUT_OF_RANGE = 1e100  # an iterate beyond it has diverged; its square is still finite
 MEASURE_BLOCK = 2**20  # coordinates of part gradients in memory at once while measuring
+BUFFER = 1024  # numbers: numpy repeats factors that it broadcasts there, and it should stay in the first cache
 CHUNK = 2**20  # numbers of a step: 8 MB are allocated once, and products read the data once for many runs
 
 Progress = Callable[[int], None]
@@ -93,6 +94,7 @@ def _run(
     wanted = set(kept.tolist())
     rows: list[dict[str, FloatArray]] = []
     with np.errstate(all="ignore"):
+        np.setbufsize(BUFFER)  # until the end of the block
         for iteration in range(n_iters + 1):
             if iteration in wanted:
                 measured = _measure(scheme.setting.problem, scheme.iterate(state), gradients=measure_gradients)

@@ -32,22 +32,21 @@ class RandomSign:
 
     def __call__(self, v: FloatArray, *, rng: WordSource) -> FloatArray:
         """Quantize messages (R, W, D): +‖v‖ with probability 1/2 + v/(2‖v‖), else −‖v‖."""
-        norms, sent = _norms(v), np.empty(v.shape)
+        norms = _norms(v)
         said = (norms * (self.bits > 0))[..., None]  # (R, W, 1): an idle worker says nothing
-        for some, positive in _tossed(v, norms, rng.words(v.shape)):
-            sent[some] = np.where(positive, said[some], -said[some])
-        return sent
+        return np.where(_tossed(v, norms, rng.words(v.shape)), said, -said)
 
-    def weighted_sums(self, v: FloatArray, weights: FloatArray, words: WordArray) -> FloatArray:
-        """Σ_i weights[r, k, i] Q(v[r, i]) for messages (R, W, D), weights (R, K, W) and words (R, W, D); (R, K, D).
+    def weighted_sums(self, v: FloatArray, weights: FloatArray, words: Iterator[WordArray]) -> FloatArray:
+        """Σ_i weights[r, k, i] Q(v[r, i]) for messages (R, W, D), weights (R, K, W) and words, (W, D) a run; (R, K, D).
 
         They are twice the sums Σ_i weights_i ‖v_i‖ over the positive signs, less those over all.
         """
         norms = _norms(v)
+        positive = _tossed(v, norms, words)
         scales = weights * (norms * (self.bits > 0))[:, None]  # (R, K, W)
         sums = np.zeros((*weights.shape[:2], v.shape[2]))
-        for (runs, workers), positive in _tossed(v, norms, words):
-            sums[runs] += scales[runs, :, workers] @ positive.astype(np.float64)
+        for runs, workers in message_blocks(v.shape):
+            sums[runs] += scales[runs, :, workers] @ positive[runs, workers].astype(np.float64)
         sums *= 2
         sums -= scales.sum(axis=2, keepdims=True)
         return sums
@@ -82,17 +81,17 @@ def _norms(v: FloatArray) -> FloatArray:
     return np.asarray(np.sqrt(np.vecdot(v, v)))
 
 
-def _tossed(v: FloatArray, norms: FloatArray, words: WordArray) -> Iterator[tuple[tuple[slice, slice], BoolArray]]:
-    """Toss which coordinates of messages (R, W, D) with norms (R, W) become positive, block after block.
+def _tossed(v: FloatArray, norms: FloatArray, words: Iterator[WordArray]) -> BoolArray:
+    """Toss which coordinates of messages (R, W, D) with norms (R, W) become positive, shape (R, W, D).
 
-    A coin is a word that lies below (2³¹ − 1)v/‖v‖: its chance is 1/2 + v/(2‖v‖) up to 2⁻³¹, also at 0 and 1. Yields
-    some runs and workers, and which of their coordinates are positive.
+    A coin is a word that lies below (2³¹ − 1)v/‖v‖: its chance is 1/2 + v/(2‖v‖) up to 2⁻³¹, also at 0 and 1.
     """
-    scale = (LARGEST_WORD / np.maximum(norms, LEAST_NORM))[..., None]  # (R, W, 1)
-    for some in message_blocks(v.shape):
-        below = np.empty(words[some].shape, np.int32)  # cast while multiplying: one way less over the block
-        np.multiply(v[some], scale[some], out=below, casting="unsafe")
-        yield some, words[some] < below
+    scale = LARGEST_WORD / np.maximum(norms, LEAST_NORM)  # (R, W)
+    below, positive = np.empty(v.shape, np.int32), np.empty(v.shape, np.bool_)
+    np.multiply(v, scale[..., None], out=below, casting="unsafe")  # cast while multiplying: one way less over them
+    for own, threshold, into in zip(words, below, positive, strict=True):  # run by run: words are drawn when used
+        np.less(own, threshold, out=into)
+    return positive
 
 
 def quantizer(bits: IntArray) -> RandomSign:

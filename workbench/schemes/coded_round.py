@@ -84,7 +84,7 @@ class CodedRound:
         if self._summing is None:
             return decoded(weights, self.quantized(self.encoder(x), noise))
         words = noise.words(self._source, (len(x), self.setting.n_workers, x.shape[1]))
-        return self._summing.weighted_sums(self.encoder(x), weights, words())
+        return self._summing.weighted_sums(self.encoder(x), weights, words)
 
     @cached_property
     def _summing(self) -> SummingQuantizer | None:

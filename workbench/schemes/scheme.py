@@ -1,9 +1,8 @@
 """What a scheme is, and what all schemes meet alike: problem, delays, links and noise."""
 
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import partial
 from typing import NamedTuple, Protocol, TypeVar
 
 import numpy as np
@@ -92,13 +91,18 @@ class Noise:
             self._streams[name] = RunStreams(self._seed, name, self._runs)
         return self._streams[name]
 
-    def words(self, name: str, size: tuple[int, ...]) -> Callable[[], WordArray]:
-        """Begin to draw words of a noise source, and return a function, to be called once, that waits for them.
+    def words(self, name: str, size: tuple[int, ...]) -> Iterator[WordArray]:
+        """Words of a noise source, run after run; a thread that draws ahead begins now.
 
-        Draw nothing else from the source before it is called.
+        Take all of them before anything else is drawn from the source.
         """
-        draw = partial(self.stream(name).words, size)
-        return draw if self._ahead is None else self._ahead.submit(draw).result
+        words = self.stream(name).words(size)
+        return words if self._ahead is None else _results(self._ahead.submit(list, words))
+
+
+def _results(future: Future[list[WordArray]]) -> Iterator[WordArray]:
+    """Wait for what is drawn once it is asked for."""
+    yield from future.result()
 
 
 class Scheme(Protocol[State]):

@@ -7,7 +7,7 @@ import numpy as np
 from workbench.core.streams import RunStreams
 from workbench.core.types import DelayModel, FloatArray, IntArray, SequentialDelayModel
 
-ROUNDS_AHEAD = 8  # kept at first; more where workers are far apart
+ROUNDS_AHEAD = 8  # drawn at once, and kept at first where workers are asked alone; more if they are far apart
 
 
 class Responses:
@@ -54,9 +54,11 @@ class Responses:
 
 
 def _rounds(delay: DelayModel, rng: RunStreams) -> Iterator[FloatArray]:
-    """Yield rounds without end, shape (R, W) each."""
+    """Yield rounds without end, shape (R, W) each; at most as many are drawn in vain as are taken."""
     if isinstance(delay, SequentialDelayModel):
         yield from delay.rounds(len(rng), rng=rng)
-    else:
-        while True:
-            yield delay.sample((len(rng),), rng=rng)
+    n_rounds = 1
+    while True:
+        drawn = delay.sample((len(rng), n_rounds), rng=rng)  # (R, rounds, W)
+        yield from np.ascontiguousarray(drawn.swapaxes(0, 1))
+        n_rounds = min(2 * n_rounds, ROUNDS_AHEAD)
