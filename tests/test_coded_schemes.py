@@ -1,6 +1,5 @@
 """Schemes on gradient codes, and mini-batch SGD: exact moments of a step, plain loops, and what should be the same."""
 
-import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations, product
@@ -220,25 +219,6 @@ def test_coded_adam_is_adam_on_what_is_heard(family, emphasis):
     scheme = coded_adam.build(LINKED, code=code, step_size=STEP, emphasis=emphasis, **options)
     assert scheme.name == f"{family}_{'adam' if emphasis is None else 'two_track_adam'}"
     check_against_loop(scheme, plain)
-
-
-@pytest.mark.parametrize("module", [coded_sgd, coded_adam])
-def test_random_signs_drawn_ahead_are_the_same(module, monkeypatch):
-    """A second thread draws them, for chunks of runs of its own each, and no byte is another."""
-    scheme = module.build(SETTING, code=designed("one_bit"), step_size=STEP)
-    sizes = {"n_iters": 20, "n_runs": 7, "seed": 3, "chunk_runs": 3}
-    words, here, drew = RunStreams.words, threading.get_ident(), []
-
-    def recorded(self, size):
-        for own in words(self, size):
-            drew.append((threading.get_ident() == here, own.shape))
-            yield own
-
-    monkeypatch.setattr(RunStreams, "words", recorded)
-    usual, ahead = (simulate(scheme, **sizes, draw_ahead=draw_ahead) for draw_ahead in (False, True))
-    assert drew == [(is_here, (N_WORKERS, DIM)) for is_here in (True, False) for _ in range(7 * 20)]
-    np.testing.assert_array_equal(usual.loss, ahead.loss)
-    assert len(np.unique(usual.loss[:, -1])) == 7
 
 
 def test_adam_of_all_workers():

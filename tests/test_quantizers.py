@@ -167,7 +167,7 @@ def test_weighted_sums_are_those_of_the_messages(monkeypatch):
     for rows, coordinates in itertools.product((1, 2), (1, 15, 60, 280, 2**15)):
         monkeypatch.setattr(blocks, "BLOCK", coordinates)
         weights = np.random.default_rng(rows).standard_normal((11, rows, 4))
-        sums = quantizer.weighted_sums(v, weights, RunStreams(0, "q", 11).words(v.shape))
+        sums = quantizer.weighted_sums(v, weights, rng=RunStreams(0, "q", 11))
         np.testing.assert_allclose(sums, weights @ sent, rtol=1e-12, atol=1e-12)
     np.testing.assert_array_equal(v, kept)
 
@@ -179,8 +179,8 @@ def test_random_signs_need_no_more_than_one_bit():
     one, other = (each(v, rng=RunStreams(0, "q", 5)) for each in (quantizer, wider))
     np.testing.assert_array_equal(other, one * [[1], [0]])
     weights = np.ones((5, 1, 2))
-    words = RunStreams(0, "q", 5).words(v.shape)
-    np.testing.assert_allclose(wider.weighted_sums(v, weights, words), one[:, :1], rtol=1e-12)
+    sums = wider.weighted_sums(v, weights, rng=RunStreams(0, "q", 5))
+    np.testing.assert_allclose(sums, one[:, :1], rtol=1e-12)
 
 
 def test_random_signs_of_the_least_and_the_longest_messages():

@@ -254,35 +254,6 @@ def test_two_processes_and_another_order_make_the_same_bytes(undisturbed: tuple[
     assert contents(tmp_path / "two") == contents(folder)
 
 
-@pytest.mark.parametrize(
-    ("cores", "n_jobs", "cluster", "is_free"),
-    [
-        (1, 1, None, False),
-        (2, 1, None, True),
-        (2, 2, None, False),
-        (3, 2, None, False),
-        (6, 20, None, True),
-        (9, 1, "tcp://x:1", False),
-    ],
-)
-def test_random_signs_are_drawn_ahead_where_every_process_has_a_free_core(
-    cores: int,
-    n_jobs: int,
-    cluster: str | None,
-    is_free: bool,
-    undisturbed: tuple[Path, Path],
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """There are never more processes than configurations; of a cluster's cores nothing is known."""
-    configurations = read_sweep(undisturbed[0])[:3]
-    asked = []
-    monkeypatch.setattr(sweep, "n_cores", lambda: cores)
-    monkeypatch.setattr(sweep, "finished_jobs", lambda jobs, *_, **__: asked.extend(jobs) or ())
-    run_sweep(configurations, Store(tmp_path / "none"), n_jobs=n_jobs, cluster=cluster)
-    assert [job.keywords for job in asked] == [{"draw_ahead": is_free}] * 3
-
-
 def grown(megabytes: int) -> int:
     """Keep memory in the process for good, and stay for longer than joblib leaves between its looks at it."""
     KEPT.append(np.ones(2**17 * megabytes))

@@ -148,8 +148,7 @@ def eq_8(*, doubled: float = 2.0) -> Verdict:
     messages = np.repeat([[[3.0, 4.0], [-6.0, 8.0], [5.0, -12.0], [-8.0, -15.0]]], 16, axis=0)  # (16, W, D)
     draws = _Given((np.arange(8).reshape(4, 2) + 0.5) / 8)
     quantizer = RandomSign(np.ones(4, int))
-    words = draws.words(messages.shape)
-    ours = quantizer.weighted_sums(messages, code.decoder.weights(patterns)[:, None], words)[:, 0]  # (16, D)
+    ours = quantizer.weighted_sums(messages, code.decoder.weights(patterns)[:, None], rng=draws)[:, 0]  # (16, D)
     sent = quantizer(messages[:1], rng=draws)[0]  # (W, D)
     by_hand = [[sum(doubled * i * m[k] for i, m in zip(came, sent, strict=True)) for k in (0, 1)] for came in patterns]
     steps = {

@@ -15,13 +15,11 @@ from case import Case, Target
 from workbench.core.streams import RunStreams, stream
 from workbench.core.types import FloatArray
 from workbench.engine.loop import simulate
-from workbench.engine.parallel import n_cores
 from workbench.engine.setup import build_delay, build_problem, build_scheme
 from workbench.schemes.scheme import Scheme, Setting
 from workbench.stragglers.responses import ROUNDS_AHEAD
 
 OURS, LOOP, FLOOR = "the engine", "loop over runs and workers", "floor: products and draws"
-AHEAD = "the engine, drawing ahead"
 TUNED_LOOP = "the loop, each worker tuned"
 SEED = 7
 
@@ -39,7 +37,7 @@ class Size:
         return self.runs * self.iterations
 
 
-def ours(scheme: Scheme[Any], size: Size, chunk_runs: int | None = None, *, draw_ahead: bool = False) -> FloatArray:
+def ours(scheme: Scheme[Any], size: Size, chunk_runs: int | None = None) -> FloatArray:
     """Final losses, shape (R,)."""
     trajectory = simulate(
         scheme,
@@ -49,7 +47,6 @@ def ours(scheme: Scheme[Any], size: Size, chunk_runs: int | None = None, *, draw
         checkpoints=[size.iterations],
         chunk_runs=chunk_runs,
         measure_gradients=False,
-        draw_ahead=draw_ahead,
     )
     return trajectory.loss[:, -1]
 
@@ -151,15 +148,13 @@ def one_bit_floor(size: Size) -> None:
 
 
 def one_bit() -> Case:
-    """20 runs against one run of the loops, all on one core; beside them the engine that draws on a second one."""
+    """20 runs against one run of the loops."""
     scheme = one_bit_scheme()
     sizes = {OURS: Size(20, 300), LOOP: Size(1, 100), FLOOR: Size(20, 300)}
     target = Target(faster_than={LOOP: 40}, at_most={FLOOR: 1.5})
     found = case(scheme, partial(one_bit_loop, scheme, by_definition), one_bit_floor, sizes, target)
-    if n_cores() > 1:
-        found.contenders[AHEAD] = partial(ours, scheme, sizes[OURS], draw_ahead=True)
     found.contenders[TUNED_LOOP] = partial(one_bit_loop, scheme, by_hand, sizes[LOOP])
-    found.work.update({AHEAD: found.work[OURS], TUNED_LOOP: found.work[LOOP]})
+    found.work[TUNED_LOOP] = found.work[LOOP]
     return found
 
 

@@ -107,11 +107,8 @@ class Quantizer(Protocol):
 class SummingQuantizer(Protocol):
     """A quantizer that adds up what the workers send, weighted, without writing down their messages."""
 
-    def weighted_sums(self, v: FloatArray, weights: FloatArray, words: Iterator[WordArray]) -> FloatArray:
-        """Σ_i weights[r, k, i] Q(v[r, i]) for messages (R, W, D) and weights (R, K, W), shape (R, K, D).
-
-        words : those of each run, shape (W, D)
-        """
+    def weighted_sums(self, v: FloatArray, weights: FloatArray, *, rng: WordSource) -> FloatArray:
+        """Σ_i weights[r, k, i] Q(v[r, i]) for messages (R, W, D) and weights (R, K, W), shape (R, K, D)."""
         ...
 
 

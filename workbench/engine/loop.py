@@ -36,7 +36,6 @@ def simulate(
     n_repeats: int = 1,
     chunk_runs: int | None = None,
     measure_gradients: bool = True,
-    draw_ahead: bool = False,
     progress: Progress | None = None,
 ) -> Trajectory:
     """Run a scheme on `n_runs` noise histories and measure it at the checkpoints.
@@ -52,7 +51,6 @@ def simulate(
     n_repeats : repeat the n_runs noise histories this often (R = n_repeats n_runs), for a grid of steps
     chunk_runs : runs in memory at once; by default as many as make `CHUNK` numbers a step
     measure_gradients : False: grad_sq and part_grad_sq are NaN; of a large network they cost about a round each time
-    draw_ahead : let a second core, which must be free, draw the words of 1-bit quantizers while this one computes
     progress : called with the number of run-iterations done since the last call
 
     Raises
@@ -66,7 +64,7 @@ def simulate(
     chunks = []
     for start in range(0, len(runs), size):
         rows = np.arange(start, min(start + size, len(runs)))  # (chunk,)
-        noise = Noise(scheme.setting.delay, seed, [runs[row] for row in rows], rows, draw_ahead=draw_ahead)
+        noise = Noise(scheme.setting.delay, seed, [runs[row] for row in rows], rows)
         chunks.append(_run(scheme, noise, n_iters, kept, progress, measure_gradients=measure_gradients))
     columns = {name: np.concatenate([chunk[name] for chunk in chunks]) for name in chunks[0]}  # (R, T+1) each
     fixed = {name: columns.pop(name) for name in FIELDS}

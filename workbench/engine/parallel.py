@@ -2,7 +2,6 @@
 
 import contextlib
 import ctypes
-import os
 import re
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -33,11 +32,6 @@ def run_jobs(jobs: Sequence[Callable[[], T]], n_jobs: int, done: Callable[[int],
         if done is not None:
             done(len(results))
     return [results[index] for index in range(len(jobs))]
-
-
-def n_cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def finished_jobs(

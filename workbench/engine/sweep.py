@@ -24,7 +24,7 @@ from workbench.core.errors import InputError
 from workbench.core.types import IntArray, Problem, Trajectory
 from workbench.engine import configure
 from workbench.engine.loop import simulate, spaced_checkpoints
-from workbench.engine.parallel import finished_jobs, n_cores
+from workbench.engine.parallel import finished_jobs
 from workbench.engine.setup import build_delay, build_problem, build_scheme
 from workbench.engine.store import Store, to_netcdf
 from workbench.schemes.scheme import Setting
@@ -246,8 +246,8 @@ def _problem(written: str, checksums: str) -> Problem:
     return build_problem(table.pop("kind"), table.pop("n_parts"), where="[problem]", **table)
 
 
-def run_configuration(configuration: Configuration, *, draw_ahead: bool = False) -> Trajectory:
-    """Build and simulate one configuration; draw_ahead is that of `simulate`, and changes no result."""
+def run_configuration(configuration: Configuration) -> Trajectory:
+    """Build and simulate one configuration."""
     table = configuration.table
     scheme = build_scheme(table.scheme, build_setting(configuration), seed=table.seed)
     return simulate(
@@ -258,7 +258,6 @@ def run_configuration(configuration: Configuration, *, draw_ahead: bool = False)
         checkpoints=_checkpoints(table),
         chunk_runs=table.chunk_runs,
         measure_gradients=table.measure_gradients,
-        draw_ahead=draw_ahead,
     )
 
 
@@ -290,8 +289,7 @@ def run_sweep(
     store.prepare()
     there = set(store.names())
     missing = [configuration for configuration in configurations if configuration.name not in there]
-    draw_ahead = cluster is None and n_cores() >= 2 * min(n_jobs, len(missing))
-    jobs = [partial(run_configuration, configuration, draw_ahead=draw_ahead) for configuration in missing]
+    jobs = [partial(run_configuration, configuration) for configuration in missing]
     for index, trajectory in finished_jobs(jobs, n_jobs, cluster=cluster):
         store.write(missing[index].name, to_netcdf(trajectory, _attributes(missing[index])))
         if done is not None:

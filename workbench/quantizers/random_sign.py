@@ -5,13 +5,12 @@ Every coordinate becomes ±‖v‖, with probabilities 1/2 ± v_l/(2‖v‖); un
 that drawn means are v up to 2⁻³⁰‖v‖ a coordinate.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from workbench.core.blocks import message_blocks
-from workbench.core.types import BoolArray, FloatArray, IntArray, WordArray, WordSource
+from workbench.core.types import BoolArray, FloatArray, IntArray, WordSource
 
 NORM_BITS = 32
 LARGEST_WORD = 2.0**31 - 1
@@ -34,15 +33,15 @@ class RandomSign:
         """Quantize messages (R, W, D): +‖v‖ with probability 1/2 + v/(2‖v‖), else −‖v‖."""
         norms = _norms(v)
         said = (norms * (self.bits > 0))[..., None]  # (R, W, 1): an idle worker says nothing
-        return np.where(_tossed(v, norms, rng.words(v.shape)), said, -said)
+        return np.where(_tossed(v, norms, rng), said, -said)
 
-    def weighted_sums(self, v: FloatArray, weights: FloatArray, words: Iterator[WordArray]) -> FloatArray:
-        """Σ_i weights[r, k, i] Q(v[r, i]) for messages (R, W, D), weights (R, K, W) and words, (W, D) a run; (R, K, D).
+    def weighted_sums(self, v: FloatArray, weights: FloatArray, *, rng: WordSource) -> FloatArray:
+        """Σ_i weights[r, k, i] Q(v[r, i]) for messages (R, W, D) and weights (R, K, W), shape (R, K, D).
 
         They are twice the sums Σ_i weights_i ‖v_i‖ over the positive signs, less those over all.
         """
         norms = _norms(v)
-        positive = _tossed(v, norms, words)
+        positive = _tossed(v, norms, rng)
         scales = weights * (norms * (self.bits > 0))[:, None]  # (R, K, W)
         sums = np.zeros((*weights.shape[:2], v.shape[2]))
         for runs, workers in message_blocks(v.shape):
@@ -81,7 +80,7 @@ def _norms(v: FloatArray) -> FloatArray:
     return np.asarray(np.sqrt(np.vecdot(v, v)))
 
 
-def _tossed(v: FloatArray, norms: FloatArray, words: Iterator[WordArray]) -> BoolArray:
+def _tossed(v: FloatArray, norms: FloatArray, rng: WordSource) -> BoolArray:
     """Toss which coordinates of messages (R, W, D) with norms (R, W) become positive, shape (R, W, D).
 
     A coin is a word that lies below (2³¹ − 1)v/‖v‖: its chance is 1/2 + v/(2‖v‖) up to 2⁻³¹, also at 0 and 1.
@@ -89,8 +88,8 @@ def _tossed(v: FloatArray, norms: FloatArray, words: Iterator[WordArray]) -> Boo
     scale = LARGEST_WORD / np.maximum(norms, LEAST_NORM)  # (R, W)
     below, positive = np.empty(v.shape, np.int32), np.empty(v.shape, np.bool_)
     np.multiply(v, scale[..., None], out=below, casting="unsafe")  # cast while multiplying: one way less over them
-    for own, threshold, into in zip(words, below, positive, strict=True):  # run by run: words are drawn when used
-        np.less(own, threshold, out=into)
+    for words, threshold, into in zip(rng.words(v.shape), below, positive, strict=True):  # used while in the cache
+        np.less(words, threshold, out=into)
     return positive
 
 

@@ -7,6 +7,7 @@ import numpy as np
 
 from workbench.codes.code import GradientCode
 from workbench.core.errors import InputError
+from workbench.core.streams import RunStreams
 from workbench.core.types import BoolArray, Encoder, FloatArray, SummingQuantizer
 from workbench.quantizers.identity import FLOAT_BITS
 from workbench.schemes.scheme import Cost, Noise, Setting
@@ -83,8 +84,7 @@ class CodedRound:
         """Σ_i weights[r, k, i] Q_i(f_i(x_r)) at iterates (R, D) with decoding weights (R, K, W), shape (R, K, D)."""
         if self._summing is None:
             return decoded(weights, self.quantized(self.encoder(x), noise))
-        words = noise.words(self._source, (len(x), self.setting.n_workers, x.shape[1]))
-        return self._summing.weighted_sums(self.encoder(x), weights, words)
+        return self._summing.weighted_sums(self.encoder(x), weights, rng=self._quantizing(noise))
 
     @cached_property
     def _summing(self) -> SummingQuantizer | None:
@@ -96,11 +96,10 @@ class CodedRound:
         Every worker's quantizer draws in every round, heard or not: the noise of a worker does not depend on who
         else straggles.
         """
-        return self.code.quantizer(messages, rng=noise.stream(self._source))
+        return self.code.quantizer(messages, rng=self._quantizing(noise))
 
-    @property
-    def _source(self) -> str:
-        return f"quantizer/{self.code.family}"
+    def _quantizing(self, noise: Noise) -> RunStreams:
+        return noise.stream(f"quantizer/{self.code.family}")
 
 
 def straggle_prob(setting: Setting, deadline_s: float | None, message_bits: FloatArray) -> FloatArray:

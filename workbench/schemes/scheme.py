@@ -1,7 +1,6 @@
 """What a scheme is, and what all schemes meet alike: problem, delays, links and noise."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol, TypeVar
 
@@ -9,7 +8,7 @@ import numpy as np
 
 from workbench.core.errors import InputError
 from workbench.core.streams import RunStreams
-from workbench.core.types import DelayModel, FloatArray, IntArray, Problem, WordArray
+from workbench.core.types import DelayModel, FloatArray, IntArray, Problem
 from workbench.stragglers.responses import Responses
 
 State = TypeVar("State", bound=tuple)  # type: ignore[type-arg]  # a NamedTuple of arrays, the runs first in each
@@ -62,47 +61,24 @@ class Cost(NamedTuple):
 class Noise:
     """All that is random in some runs: one stream for each source and run."""
 
-    def __init__(
-        self,
-        delay: DelayModel,
-        seed: int,
-        runs: Sequence[int],
-        rows: IntArray | None = None,
-        *,
-        draw_ahead: bool = False,
-    ) -> None:
+    def __init__(self, delay: DelayModel, seed: int, runs: Sequence[int], rows: IntArray | None = None) -> None:
         """Open the streams.
 
         Parameters
         ----------
         runs : the noise history of each row; rows of the same run meet the same noise
         rows : their indices among all rows of the simulation, shape (R,); by default 0, 1, ...
-        draw_ahead : draw `words` in a thread of its own while the caller computes, which takes a second core
         """
         self.responses = Responses(delay, RunStreams(seed, "stragglers", runs))
         self.rows = np.arange(len(runs)) if rows is None else rows
         self._seed, self._runs = seed, runs
         self._streams: dict[str, RunStreams] = {}
-        self._ahead = ThreadPoolExecutor(1) if draw_ahead else None
 
     def stream(self, name: str) -> RunStreams:
         """Return the streams of a noise source, for instance "quantizer/osgc"; they go on where they were left."""
         if name not in self._streams:
             self._streams[name] = RunStreams(self._seed, name, self._runs)
         return self._streams[name]
-
-    def words(self, name: str, size: tuple[int, ...]) -> Iterator[WordArray]:
-        """Words of a noise source, run after run; a thread that draws ahead begins now.
-
-        Take all of them before anything else is drawn from the source.
-        """
-        words = self.stream(name).words(size)
-        return words if self._ahead is None else _results(self._ahead.submit(list, words))
-
-
-def _results(future: Future[list[WordArray]]) -> Iterator[WordArray]:
-    """Wait for what is drawn once it is asked for."""
-    yield from future.result()
 
 
 class Scheme(Protocol[State]):
