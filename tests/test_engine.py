@@ -14,7 +14,7 @@ from workbench.codes.decoders.fixed import FixedDecoder
 from workbench.codes.placements import disjoint
 from workbench.core.errors import InputError
 from workbench.core.streams import RunStreams
-from workbench.core.types import FloatArray, Trajectory, UniformSource
+from workbench.core.types import Encoder, FloatArray, Problem, Trajectory, UniformSource
 from workbench.engine import compare as comparing
 from workbench.engine.compare import (
     REFINEMENT,
@@ -29,6 +29,7 @@ from workbench.engine.compare import (
     typical,
 )
 from workbench.engine.loop import simulate, spaced_checkpoints
+from workbench.engine.setup import build_scheme
 from workbench.problems import least_squares, softmax_regression
 from workbench.quantizers import identity
 from workbench.quantizers.stochastic_levels import StochasticLevels
@@ -216,6 +217,41 @@ def test_links_take_time_for_the_iterate_and_for_every_message():
     assert np.all(short.bits_down == 2 * 4 * 32 * DIM)
     waiting = run(None, delay=FixedTimes(times), seconds_per_bit=per_bit, n_iters=2, checkpoints=[2])
     np.testing.assert_allclose(waiting.seconds, trajectory.seconds)
+
+
+@dataclass(frozen=True)
+class OnAnotherMachine:
+    """A problem whose messages are rounded otherwise, by how many runs are multiplied at once."""
+
+    problem: Problem
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self.problem, name)
+
+    def encoder(self, encode: FloatArray) -> Encoder:
+        messages = self.problem.encoder(encode)
+
+        def rounded(x: FloatArray) -> FloatArray:
+            found = messages(x)  # (R, W, D)
+            last_place = np.abs(found).max(axis=2, keepdims=True) * 2.0**-52  # (R, W, 1)
+            return found + last_place * np.random.default_rng(len(x)).uniform(-1, 1, found.shape[1:])
+
+        return rounded
+
+
+@pytest.mark.parametrize("key", ["sign_sgd", "drop_sign_sgd", "compskip", "compskip_repaired"])
+def test_a_gradient_that_is_0_gets_no_sign_from_the_number_of_runs_beside_it(key):
+    """Pixels alike within a part, every class as often: at the start their gradients cancel, up to rounding."""
+    rng, labels = np.random.default_rng(0), np.tile(np.arange(10), 6)
+    images = np.hstack([np.repeat(rng.random((3, 4)), 20, axis=0), rng.random((60, 3))])  # (60, 7)
+    problem = softmax_regression.build(3, seed=1, images=images, labels=labels, precision="double")
+    alike = replace(problem, features=np.column_stack([images, np.ones(60)]), labels=labels)
+    setting = Setting(OnAnotherMachine(alike), Bernoulli(np.full(3, 0.1), 1.0), 0.0)
+    scheme = build_scheme({"kind": key, "step_size": 0.01}, setting, seed=3)
+    whole = simulate(scheme, n_iters=20, n_runs=7, seed=2)
+    for chunk in (1, 2, 5):
+        cut = simulate(scheme, n_iters=20, n_runs=7, seed=2, chunk_runs=chunk)
+        np.testing.assert_allclose(cut.loss, whole.loss, rtol=1e-9)
 
 
 def test_memory_is_bounded_by_the_chunk_and_not_by_runs_or_iterations():

@@ -321,7 +321,7 @@ def test_sparse_sign_has_the_error_of_its_formula(v, keep_prob, magnitude):
     """‖p‖² − 2cβ‖p‖₁ + c²β·nnz(p): d in the place of nnz overstates it where p has zeros."""
     v = np.array(v)[None]
     quantizer = sparse_sign.quantizer(np.array([1]), keep_prob, magnitude)
-    n_nonzero = sum(1 for x in v[0] if x != 0)
+    n_nonzero = sum(1 for x in v[0] if abs(x) > 2.0**-43 * np.abs(v).max())
     expected = np.sum(v**2) - 2 * magnitude * keep_prob * np.abs(v).sum() + magnitude**2 * keep_prob * n_nonzero
     assert error(quantizer, v)[0] == pytest.approx(expected, rel=1e-9, abs=1e-9)
 
@@ -340,6 +340,22 @@ def test_scaled_sign_has_the_error_of_its_formula(v):
     v = np.array(v)[None]
     expected = np.sum(v**2) - np.abs(v).sum() ** 2 / v.size
     assert error(scaled_sign.quantizer(np.array([1])), v)[0] == pytest.approx(expected, rel=1e-9, abs=1e-9)
+
+
+@pytest.mark.parametrize("module", [sparse_sign, scaled_sign], ids=["sparse_sign", "scaled_sign"])
+def test_what_rounding_leaves_of_a_zero_has_no_sign(module):
+    """Up to 2^-43 of a message's largest coordinate; above it, in a message's own measure, signs count."""
+    quantizer, zero = module.quantizer(np.array([1, 1])), np.array([[1.0, 0.0, -2.0], [1e-20, 0.0, 1e-9]])
+    size = np.array([[2.0], [1e-9]])  # (W, 1)
+    for sign in (-1, 1):
+        left = zero + sign * size * 2.0**-43 * (zero == 0)
+        np.testing.assert_allclose(quantizer.mean(left), quantizer.mean(zero), rtol=1e-12)
+        np.testing.assert_array_equal(quantizer.variance(left), quantizer.variance(zero))
+        more = zero + sign * size * 2.0**-42 * (zero == 0)
+        np.testing.assert_array_equal(np.sign(quantizer.mean(more)[:, 1]), [sign, sign])
+    diverged = quantizer.mean(np.array([[np.nan, 1.0], [-np.inf, 1.0]]))
+    assert np.isnan(diverged[0, 0])
+    assert diverged[1, 0] < 0
 
 
 # ---- adversaries ----------------------------------------------------------------------------------------

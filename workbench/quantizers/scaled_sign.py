@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from workbench.core.types import FloatArray, IntArray, UniformSource
+from workbench.quantizers.rounding import is_more_than_rounding
 
 SCALE_BITS = 32
 
@@ -32,7 +33,7 @@ class ScaledSign:
     def mean(self, v: FloatArray) -> FloatArray:
         """(‖v‖₁/d)·sign(v), sign(0) = 1, for messages (..., W, D)."""
         scale = np.mean(np.abs(v), axis=-1, keepdims=True) * (self.bits > 0)[:, None]  # (..., W, 1)
-        return np.asarray(np.where(v < 0, -scale, scale))
+        return np.asarray(np.where((v < 0) & is_more_than_rounding(v), -scale, scale))
 
     def variance(self, v: FloatArray) -> FloatArray:
         """Zero for messages (..., W, D), shape (..., W)."""

@@ -10,6 +10,7 @@ import numpy as np
 
 from workbench.core.errors import InputError
 from workbench.core.types import FloatArray, IntArray, UniformSource
+from workbench.quantizers.rounding import is_more_than_rounding
 
 SEED_BITS = 32
 
@@ -17,6 +18,8 @@ SEED_BITS = 32
 @dataclass(frozen=True, eq=False)
 class SparseSign:
     """Send the signs of coordinates kept with probability β; sign(0) = 0; 0 bits: the worker sends nothing.
+
+    What is 0 but for rounding counts as 0.
 
     Parameters
     ----------
@@ -53,7 +56,7 @@ class SparseSign:
     def variance(self, v: FloatArray) -> FloatArray:
         """c²β(1 − β)·nnz(v) for messages (..., W, D), shape (..., W)."""
         each = self.magnitude**2 * self.keep_prob * (1 - self.keep_prob)
-        return np.asarray(each * np.count_nonzero(v, axis=-1) * (self.bits > 0))
+        return np.asarray(each * np.count_nonzero(is_more_than_rounding(v), axis=-1) * (self.bits > 0))
 
     def variance_factor(self, dim: int) -> FloatArray:
         """Infinite, shape (W,): short vectors keep an error of c²β a coordinate; 0 for idle workers."""
@@ -77,6 +80,7 @@ class SparseSign:
     def _signs(self, v: FloatArray) -> FloatArray:
         """c·sign(v), 0 for idle workers, a new array (..., W, D)."""
         signs = np.sign(v)
+        signs *= is_more_than_rounding(v)
         signs *= (self.magnitude * (self.bits > 0))[:, None]
         return signs
 

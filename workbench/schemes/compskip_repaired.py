@@ -15,6 +15,7 @@ import numpy as np
 
 from workbench.core.errors import InputError
 from workbench.core.types import FloatArray, UniformSource
+from workbench.quantizers.rounding import is_more_than_rounding
 from workbench.quantizers.scaled_sign import SCALE_BITS
 from workbench.quantizers.sparse_sign import SEED_BITS
 from workbench.schemes.batches import Order
@@ -38,7 +39,7 @@ def contraction(keep_prob: float, dim: int, skip_prob: float = 0.0) -> float:
 
 def compressed(v: FloatArray, keep_prob: float, *, rng: UniformSource) -> FloatArray:
     """Return (‖v_K‖₁/|K|)·sign(v_K) for messages (R, W, D), 0 outside the kept coordinates K; sign(0) = 1."""
-    signs = np.where(v < 0, -1.0, 1.0)  # (R, W, D)
+    signs = np.where((v < 0) & is_more_than_rounding(v), -1.0, 1.0)  # (R, W, D)
     if keep_prob < 1:
         signs *= rng.random(v.shape) < keep_prob
     n_kept = np.maximum(np.count_nonzero(signs, axis=-1), 1)  # (R, W)
@@ -79,9 +80,9 @@ class RepairedCompSkip:
 
     def __post_init__(self) -> None:
         check_keep_probs(self.keep_prob, self.server_keep_prob)
+        _ = self._round  # refuse what does not fit together now
         if max(self.server_skip_prob, *self.worker_skip_prob.tolist()) == 1:
             raise InputError("a skip probability is 1: who always skips is never heard, make it smaller")
-        _ = self._round  # refuse what does not fit together now
 
     @cached_property
     def _round(self) -> SkippingRound:
