@@ -16,6 +16,7 @@ from workbench.core.errors import InputError
 from workbench.core.streams import RunStreams
 from workbench.core.types import Encoder, FloatArray, Problem, Trajectory, UniformSource
 from workbench.engine import compare as comparing
+from workbench.engine import loop
 from workbench.engine.compare import (
     REFINEMENT,
     Comparison,
@@ -274,6 +275,20 @@ def test_progress_counts_run_iterations():
     done: list[int] = []
     run(designed(), n_runs=5, n_iters=4, chunk_runs=3, progress=done.append)
     assert done == [3] * 4 + [2] * 4
+
+
+def test_numpy_is_left_as_it_was_found():
+    before, within = np.getbufsize(), []
+
+    def note(_: int) -> None:
+        within.append(np.getbufsize())
+        if len(within) > 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run(designed(), n_iters=9, progress=note)
+    assert within == [loop.BUFFER] * 3
+    assert np.getbufsize() == before != loop.BUFFER
 
 
 def test_gradients_need_not_be_measured():

@@ -12,6 +12,7 @@ from scipy import stats
 from workbench.core.streams import RunStreams
 from workbench.schemes import batches
 from workbench.schemes.scheme import Noise
+from workbench.stragglers import responses as module
 from workbench.stragglers.delays.bernoulli import Bernoulli
 from workbench.stragglers.delays.location_scale import LocationScale
 from workbench.stragglers.delays.shifted_exponential import LAW
@@ -57,9 +58,11 @@ def test_a_worker_that_does_not_answer_is_never_heard_again_and_keeps_no_memory(
     assert len(alone._ring) <= 32  # the lag of worker 1 behind worker 0 at most
 
 
-@pytest.mark.parametrize("n_rounds", [1, 2, 3, 30])
-def test_rounds_drawn_together_are_those_drawn_one_by_one(n_rounds, monkeypatch):
-    """And no more are drawn in vain than are taken."""
+@pytest.mark.parametrize(("most", "cap"), [(2**17, 8), (5 * 2 * 3, 5), (1, 1)])
+@pytest.mark.parametrize("n_rounds", [1, 2, 3, 8, 30])
+def test_rounds_drawn_together_are_those_drawn_one_by_one(n_rounds, most, cap, monkeypatch):
+    """Ever more of them, so that no more are drawn in vain than are taken, up to a bound on memory."""
+    monkeypatch.setattr(module, "TIMES_AHEAD", most)
     counts, draw = [], RunStreams.random
 
     def counted(self, size):
@@ -71,7 +74,8 @@ def test_rounds_drawn_together_are_those_drawn_one_by_one(n_rounds, monkeypatch)
     monkeypatch.setattr(RunStreams, "random", counted)
     found = responses([4, 0])
     np.testing.assert_array_equal([found.next_round() for _ in range(n_rounds)], expected)
-    assert n_rounds <= sum(counts) <= 2 * n_rounds
+    assert counts == [min(2**i, cap) for i in range(len(counts))]
+    assert sum(counts[:-1]) < n_rounds <= sum(counts)
 
 
 def test_runs_meet_their_own_responses_whatever_runs_are_beside_them():

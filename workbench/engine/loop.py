@@ -58,7 +58,7 @@ def simulate(
     InputError : sizes below 1, checkpoints that are not between 0 and n_iters
     """
     kept = np.unique(np.asarray(spaced_checkpoints(n_iters) if checkpoints is None else checkpoints))
-    _check(n_iters, n_runs, kept, chunk_runs)
+    check_sizes(n_iters, n_runs, kept, chunk_runs)
     runs = list(range(n_runs)) * n_repeats
     size = chunk_runs or max(1, CHUNK // scheme.floats_a_run)
     chunks = []
@@ -92,7 +92,7 @@ def _run(
     wanted = set(kept.tolist())
     rows: list[dict[str, FloatArray]] = []
     with np.errstate(all="ignore"):
-        np.setbufsize(BUFFER)  # until the end of the block
+        np.setbufsize(BUFFER)  # errstate puts the old size back
         for iteration in range(n_iters + 1):
             if iteration in wanted:
                 measured = _measure(scheme.setting.problem, scheme.iterate(state), gradients=measure_gradients)
@@ -138,11 +138,16 @@ def _config(scheme: Scheme[Any], n_iters: int, n_runs: int, seed: int, chunk_run
     }
 
 
-def _check(n_iters: int, n_runs: int, kept: IntArray, chunk_runs: int | None) -> None:
-    """Refuse sizes that do not fit together."""
+def check_sizes(n_iters: int, n_runs: int, kept: IntArray, chunk_runs: int | None) -> None:
+    """Refuse sizes that do not fit together.
+
+    Raises
+    ------
+    InputError : as for `simulate`
+    """
     if n_iters < 1 or n_runs < 1:
         raise InputError(f"n_iters = {n_iters}, n_runs = {n_runs}: both must be at least 1")
-    if kept.size == 0 or kept[0] < 0 or kept[-1] > n_iters:
+    if kept.size == 0 or kept.min() < 0 or kept.max() > n_iters:
         raise InputError(f"checkpoints must lie between 0 and n_iters = {n_iters}, got {kept.tolist()}")
     if chunk_runs is not None and chunk_runs < 1:
         raise InputError(f"chunk_runs = {chunk_runs}: at least one run must be in memory")

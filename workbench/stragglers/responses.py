@@ -8,6 +8,7 @@ from workbench.core.streams import RunStreams
 from workbench.core.types import DelayModel, FloatArray, IntArray, SequentialDelayModel
 
 ROUNDS_AHEAD = 8  # drawn at once, and kept at first where workers are asked alone; more if they are far apart
+TIMES_AHEAD = 2**17  # response times drawn at once at most, unless a round alone has more
 
 
 class Responses:
@@ -57,8 +58,9 @@ def _rounds(delay: DelayModel, rng: RunStreams) -> Iterator[FloatArray]:
     """Yield rounds without end, shape (R, W) each; at most as many are drawn in vain as are taken."""
     if isinstance(delay, SequentialDelayModel):
         yield from delay.rounds(len(rng), rng=rng)
+        return
+    most = min(ROUNDS_AHEAD, max(1, TIMES_AHEAD // (len(rng) * delay.n_workers)))
     n_rounds = 1
     while True:
-        drawn = delay.sample((len(rng), n_rounds), rng=rng)  # (R, rounds, W)
-        yield from np.ascontiguousarray(drawn.swapaxes(0, 1))
-        n_rounds = min(2 * n_rounds, ROUNDS_AHEAD)
+        yield from delay.sample((len(rng), n_rounds), rng=rng).swapaxes(0, 1)
+        n_rounds = min(2 * n_rounds, most)
