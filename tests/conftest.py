@@ -19,6 +19,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
     The contract tests then run over its code, scheme, problem, delay law and bound too.
     """
+    config.addinivalue_line("markers", "exact_moments(*keys): compares a step of these schemes with exact moments")
     if INSTALLED_AT not in os.environ:
         folder = tempfile.mkdtemp(prefix="straggler-example-")
         config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))

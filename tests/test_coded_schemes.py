@@ -103,6 +103,7 @@ def at_start(scheme: Any, n_runs: int) -> Any:
 # ---- coded SGD ------------------------------------------------------------------------------------------
 
 
+@pytest.mark.exact_moments("coded_sgd")
 @pytest.mark.parametrize(("name", "module"), FAMILIES)
 def test_a_step_of_every_code_has_the_exact_mean_and_error(name, module):
     """20,000 rounds against enumeration and `error_split`; false alarm 1e-6 over the cells and families."""
@@ -265,6 +266,56 @@ def test_error_feedback_keeps_what_was_not_sent(quantizer, acknowledged, weights
     check_against_loop(coded_error_feedback.build(LINKED, code=code, step_size=STEP, **options), plain)
 
 
+# ---- Adam's step ----------------------------------------------------------------------------------------
+
+
+def coin_flips(code: GradientCode, messages: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Both values that a coordinate may be quantized to, and P(upper), for messages (W, D), each (W, D).
+
+    Random signs are ±‖v‖ with mean v; levels are the multiples of ‖v‖/(2^(b−1) − 1) beside v.
+    """
+    norm = np.sqrt(np.square(messages).sum(axis=1, keepdims=True))  # (W, 1)
+    if code.family == "one_bit":
+        return -norm + 0 * messages, norm + 0 * messages, 0.5 + messages / (2 * norm)
+    spacing = norm / (2.0 ** (code.bits[:, None] - 1) - 1)
+    lower = spacing * np.floor(messages / spacing)
+    return lower, lower + spacing, (messages - lower) / spacing
+
+
+@pytest.mark.exact_moments("coded_adam")
+@pytest.mark.parametrize("case", [("one_bit", None), ("one_bit", 0.5), ("stochastic", 0.5), ("cyclic_mds", None)])
+def test_a_step_of_coded_adam_has_the_exact_moments(case):
+    """Third step, 64 patterns times 64 roundings of each coordinate; x, m and v, 20,000 rounds, 1e-6 over all cases."""
+    family, emphasis = case
+    rates = {"beta1": 0.8, "beta2": 0.95, "epsilon": 1e-2}
+    scheme = coded_adam.build(SETTING, code=designed(family), step_size=ConstantStep(0.5), emphasis=emphasis, **rates)
+    responded, prob = straggler_patterns(STRAGGLE_PROB)
+    decoder = scheme.code.decoder
+    first = decoder.weights(responded)  # (patterns, W)
+    second = first if emphasis is None else decoder.second_weights(responded)
+    assert emphasis is None or np.abs(second - first).max() > 0.1
+    upper, _ = straggler_patterns(np.full(N_WORKERS, 0.5))  # (roundings, W)
+    mean, square = np.array([3.0, -2.0, 1.0]), np.array([40.0, 9.0, 90.0])
+    flips = coin_flips(scheme.code, scheme.code.encode_dense @ PROBLEM.part_grads(START[None])[0])
+    expected = []
+    for d, (low, high, chance) in enumerate(zip(*(each.T for each in flips), strict=True)):
+        sent = np.where(upper, high, low).T  # (W, roundings)
+        weight = prob[:, None] * np.where(upper, chance, 1 - chance).prod(axis=1)  # (patterns, roundings)
+        assert weight.sum() == pytest.approx(1, abs=1e-12)
+        m = 0.8 * mean[d] + 0.2 * (first @ sent)
+        v = 0.95 * square[d] + 0.05 * (second @ sent) ** 2
+        moved = 0.5 * (m / (1 - 0.8**3)) / (np.sqrt(v / (1 - 0.95**3)) + 1e-2)
+        centres = [np.sum(weight * each) for each in (moved, m, v)]
+        spreads = [np.sum(weight * (each - centre) ** 2) for each, centre in zip((moved, m, v), centres, strict=True)]
+        expected.append([centres, spreads])
+    exact = np.array(expected)  # (D, 2, quantities)
+    start = coded_adam.State(*(np.tile(each, (500, 1)) for each in (START, mean, square)))
+    noise = Noise(SETTING.delay, 9, range(500))
+    drawn = [np.concatenate(each) for each in zip(*(scheme.step(start, 3, noise)[0] for _ in range(40)), strict=True)]
+    for each, (centre, spread) in zip((START - drawn[0], *drawn[1:]), exact.transpose(2, 1, 0), strict=True):
+        check_moments(each, centre, centre, spread.sum(), 4 * 3)
+
+
 # ---- two tracks -----------------------------------------------------------------------------------------
 
 
@@ -382,6 +433,7 @@ def test_unacknowledged_it_is_exact_in_the_mean_over_stragglers_only(weights):
     np.testing.assert_array_equal(after.owed, np.broadcast_to(after.owed[0], after.owed.shape))
 
 
+@pytest.mark.exact_moments("coded_error_feedback")
 @pytest.mark.parametrize("acknowledged", [True, False])
 def test_a_step_of_error_feedback_has_the_exact_mean_and_error(acknowledged):
     """Nothing owed: the code with matched weights; then unbiased iff unacknowledged. 20,000 rounds, 1e-6 over both."""
@@ -435,6 +487,7 @@ def sample_gradient(part: int, sample: int, x: FloatArray) -> FloatArray:
     return row * (row @ x - SAMPLES.target[part, sample])
 
 
+@pytest.mark.exact_moments("sgd")
 @pytest.mark.parametrize("batch_size", [1, 2, 5])
 @pytest.mark.parametrize("bits", [None, 3])
 def test_a_mini_batch_step_has_the_exact_mean_and_error(batch_size, bits):

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from itertools import product
+from itertools import combinations, product
 from math import ceil, comb
 from typing import Any, NamedTuple
 
@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
+from workbench.core import catalogue
 from workbench.core.errors import InputError
 from workbench.core.streams import RunStreams, stream
 from workbench.core.types import FloatArray, UniformSource
@@ -282,12 +283,37 @@ def test_a_plain_loop_gives_the_same_numbers(case):
                     np.testing.assert_allclose(getattr(state, name)[run], value, rtol=1e-10, atol=1e-10)
 
 
-# One step from a fixed state: mean and variance against the sum over all patterns.
+# One step from a fixed state: mean and variance against the sum over all batches, skips and masks.
 
-SMALL = quadratic.build(W, seed=2, dim=2)
+SMALL = least_squares.build(W, seed=2, dim=2, n_samples=3 * W)
 STRAGGLE_PROB = np.array([0.0, 0.2, 0.4])  # of never answering, which is a skip too
 SMALL_SETTING = Setting(SMALL, Bernoulli(STRAGGLE_PROB))
-FALSE_ALARM = 1e-6  # over all cells of one test
+FALSE_ALARM = 1e-6  # over all cells of all schemes
+ERROR_STEPS = {"worker_error_step": C, "server_error_step": C}
+ONE_STEP: dict[str, dict[str, Any]] = {
+    "compskip": {**ERROR_STEPS, "worker_skip_prob": [0.2, 0.5, 0.1]},
+    "compskip, other weights": {**ERROR_STEPS, "message_weight": 1.5, "momentum": 0.4, "server_error_step": 0.6},
+    "compskip, batches": {**ERROR_STEPS, "keep_prob": 1.0, "batch_size": 2},
+    "compskip_repaired": {"keep_prob": 0.6, "server_keep_prob": 0.7},
+    "compskip_repaired, batches": {"server_keep_prob": 0.7, "batch_size": 1},
+    "sign_sgd": {"batch_size": 1},  # with whole parts nothing is random of who never straggles
+    "drop_sign_sgd": {"error_step": C},
+    "drop_sign_sgd, batches": {"error_step": C, "keep_prob": 1.0, "batch_size": 2},
+}
+# What its two special cases are, in its own parameters.
+AS_COMPSKIP: dict[str, dict[str, Any]] = {
+    "sign_sgd": {
+        "worker_error_step": 1.0,
+        "message_weight": 1.0,
+        "server_error_step": 1.0,
+        "keep_prob": 1.0,
+        "server_keep_prob": 1.0,
+        "momentum": 0.0,
+        "error_decay": 0.0,
+    },
+    "drop_sign_sgd": {**ERROR_STEPS, "keep_prob": 0.3, "server_keep_prob": 0.3, "momentum": 0.9, "error_decay": 1.0},
+}
+NO_SKIPS = {"worker_skip_prob": 0.0, "server_skip_prob": 0.0}
 
 
 def small_state(scheme: Scheme) -> dict[str, FloatArray]:
@@ -299,13 +325,23 @@ def small_state(scheme: Scheme) -> dict[str, FloatArray]:
 
 
 def subsets(present: FloatArray) -> list[tuple[float, FloatArray]]:
-    """All subsets of independent events with their probabilities."""
+    """All subsets of independent events that can happen, with their probabilities."""
     patterns = [np.array(pattern) for pattern in product([0, 1], repeat=present.size)]
-    return [(float(np.prod(np.where(each, present.ravel(), 1 - present.ravel()))), each) for each in patterns]
+    every = [(float(np.prod(np.where(each, present.ravel(), 1 - present.ravel()))), each) for each in patterns]
+    return [(prob, each) for prob, each in every if prob > 0]
 
 
-def compskip_outcome(scheme: CompSkip, state, sends, mask, answers, server_mask) -> FloatArray:
-    grads = W * np.einsum("pde,pe->pd", SMALL.curvature, state["x"] - SMALL.centre)
+def batch_grads(x: FloatArray, batch_size: int | None) -> list[FloatArray]:
+    """W ∇f_i of every choice of one batch a worker, all as likely, shape (W, 2) each."""
+    size = batch_size or 3
+    grads = SMALL.design * (SMALL.design @ x - SMALL.target)[:, :, None]  # (W, samples, 2)
+    parts = [
+        [W * 3 / size * each[list(chosen)].sum(axis=0) for chosen in combinations(range(3), size)] for each in grads
+    ]
+    return [np.stack(each) for each in product(*parts)]
+
+
+def compskip_outcome(scheme: CompSkip, state, grads, sends, mask, answers, server_mask) -> FloatArray:
     m = scheme.momentum * state["momentum"] + grads
     p = scheme.momentum * m + grads + scheme.error_decay * state["worker_error"]
     sent = np.sign(p) * mask.reshape(W, 2) * sends[:, None]
@@ -317,56 +353,59 @@ def compskip_outcome(scheme: CompSkip, state, sends, mask, answers, server_mask)
     return np.concatenate([state["x"] - 0.03 * reply, pooled - scheme.server_error_step * reply, errors.ravel()])
 
 
-def repaired_outcome(scheme: RepairedCompSkip, state, sends, mask, answers, server_mask) -> FloatArray:
+def repaired_outcome(scheme: RepairedCompSkip, state, grads, sends, mask, answers, server_mask) -> FloatArray:
     def squeeze(p: FloatArray, kept: FloatArray) -> FloatArray:
         return np.sign(p) * kept * np.abs(p[kept > 0]).mean() if kept.any() else np.zeros(2)
 
-    p = W * np.einsum("pde,pe->pd", SMALL.curvature, state["x"] - SMALL.centre) + state["worker_error"]
+    p = grads + state["worker_error"]
     sent = np.stack([sends[i] * squeeze(p[i], mask.reshape(W, 2)[i]) for i in range(W)])
     pooled = state["server_error"] + sent.mean(axis=0)
     reply = answers * squeeze(pooled, server_mask)
     return np.concatenate([state["x"] - 0.03 * reply, pooled - reply, (p - sent).ravel()])
 
 
-@pytest.mark.parametrize(
-    ("scheme", "outcome"),
-    [
-        (build(setting=SMALL_SETTING, worker_skip_prob=[0.2, 0.5, 0.1]), compskip_outcome),
-        (build(setting=SMALL_SETTING, message_weight=1.5, momentum=0.4, server_error_step=0.6), compskip_outcome),
-        (
-            compskip_repaired.build(SMALL_SETTING, step_size=STEP, keep_prob=0.6, server_keep_prob=0.7),
-            repaired_outcome,
-        ),
-    ],
-)
-def test_one_step_has_the_exact_mean_and_variance(scheme, outcome):
-    """Over all skips and masks of W = 3 workers in D = 2; false alarm 1e-6 over all cells, by Bonferroni."""
-    fixed, n_runs = small_state(scheme), 12_000
-    sending = (1 - scheme.worker_skip_prob) * (1 - STRAGGLE_PROB)
+@pytest.mark.exact_moments(*ONE_STEP)
+@pytest.mark.parametrize("case", ONE_STEP)
+def test_one_step_has_the_exact_mean_and_variance(case):
+    """Of x, ẽ and e_i with W = 3 workers in D = 2; 12,000 rounds, false alarm 1e-6 over all cells, by Bonferroni."""
+    key = case.split(",")[0]
+    scheme = stated = catalogue.schemes()[key].build(SMALL_SETTING, step_size=STEP, **ONE_STEP[case])
+    if key in AS_COMPSKIP:
+        options = {name: value for name, value in ONE_STEP[case].items() if name != "error_step"}
+        stated = build(setting=SMALL_SETTING, **(AS_COMPSKIP[key] | NO_SKIPS | options))
+    outcome = compskip_outcome if isinstance(stated, CompSkip) else repaired_outcome
+    fixed, n_runs, n_rounds = small_state(scheme), 400, 30
+    sending = (1 - stated.worker_skip_prob) * (1 - STRAGGLE_PROB)
+    every_grads = batch_grads(fixed["x"], stated.batch_size)
     weight, outcomes = [], []
-    for (a, sends), (b, mask), (c, answers), (d, server_mask) in product(
+    for (a, sends), (b, mask), (c, answers), (d, server_mask), grads in product(
         subsets(sending),
-        subsets(np.full(2 * W, scheme.keep_prob)),
-        subsets(np.array([1 - scheme.server_skip_prob])),
-        subsets(np.full(2, scheme.server_keep_prob)),
+        subsets(np.full(2 * W, stated.keep_prob)),
+        subsets(np.array([1 - stated.server_skip_prob])),
+        subsets(np.full(2, stated.server_keep_prob)),
+        every_grads,
     ):
-        weight.append(a * b * c * d)
-        outcomes.append(outcome(scheme, fixed, sends, mask, answers[0], server_mask))
+        weight.append(a * b * c * d / len(every_grads))
+        outcomes.append(outcome(stated, fixed, grads, sends, mask, answers[0], server_mask))
     prob, values = np.array(weight), np.stack(outcomes)  # (patterns,), (patterns, cells)
     assert prob.sum() == pytest.approx(1, abs=1e-12)
     mean = prob @ values
     variance, fourth = prob @ (values - mean) ** 2, prob @ (values - mean) ** 4
-    assert np.all(variance > 0)
+    assert np.all(variance > 1e-12)
 
     start = scheme.init(n_runs)._replace(
         last_step=np.full(n_runs, STEP.value),
         **{name: np.tile(value, (n_runs, *[1] * value.ndim)) for name, value in fixed.items()},
     )
-    after, _ = scheme.step(start, 3, Noise(SMALL_SETTING.delay, 11, range(n_runs)))
-    seen = np.concatenate([after.x, after.server_error, after.worker_error.reshape(n_runs, -1)], axis=1)
-    limit = norm.isf(FALSE_ALARM / (2 * 2 * mean.size))  # two-sided, means and variances
-    np.testing.assert_array_less(np.abs(seen.mean(axis=0) - mean), limit * np.sqrt(variance / n_runs))
-    spread = np.sqrt((fourth - variance**2 * (n_runs - 3) / (n_runs - 1)) / n_runs)
+    noise = Noise(SMALL_SETTING.delay, 11, range(n_runs))
+    drawn = [scheme.step(start, 3, noise)[0] for _ in range(n_rounds)]
+    seen = np.concatenate(
+        [np.hstack([each.x, each.server_error, each.worker_error.reshape(n_runs, -1)]) for each in drawn]
+    )  # (rounds R, cells)
+    n = len(seen)
+    limit = norm.isf(FALSE_ALARM / (2 * 2 * mean.size * len(ONE_STEP)))  # two-sided, means and variances
+    np.testing.assert_array_less(np.abs(seen.mean(axis=0) - mean), limit * np.sqrt(variance / n))
+    spread = np.sqrt((fourth - variance**2 * (n - 3) / (n - 1)) / n)
     np.testing.assert_array_less(np.abs(seen.var(axis=0, ddof=1) - variance), limit * spread)
 
 
@@ -602,9 +641,8 @@ def test_no_bound_of_lemma_2_survives_the_decay_of_theorem_1(n_rounds):
     """
     setting = Setting(Slope(np.array([0.6, -1.0, 3.0])), Bernoulli(np.zeros(W)))
     decay = 1 - 1 / (n_rounds + 1)
-    no_skips = {"worker_skip_prob": 0.0, "server_skip_prob": 0.0}
     plain = {"momentum": 0.0, "keep_prob": 1.0, "server_keep_prob": 1.0}
-    *_, (_, _, state) = rounds(build(setting=setting, error_decay=decay, **plain, **no_skips), n_rounds, 2)
+    *_, (_, _, state) = rounds(build(setting=setting, error_decay=decay, **plain, **NO_SKIPS), n_rounds, 2)
     owed = (np.abs(setting.problem.slope) - C) * (1 - decay**n_rounds) / (1 - decay)
     np.testing.assert_allclose(np.abs(state.worker_error), np.tile(owed, (2, W, 1)), rtol=1e-9)
     assert owed @ owed > 0.3 * n_rounds**2 * np.sum((np.abs(setting.problem.slope) - C) ** 2)

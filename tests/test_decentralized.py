@@ -3,7 +3,8 @@
 import heapq
 import pickle
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from itertools import product
 from math import floor
 from typing import Any, NamedTuple
 
@@ -13,7 +14,7 @@ from scipy.stats import norm
 
 from workbench.core.errors import InputError
 from workbench.core.streams import RunStreams, stream
-from workbench.core.types import DelayModel, FloatArray, Quantizer
+from workbench.core.types import DelayModel, FloatArray, Quantizer, UniformSource
 from workbench.engine.loop import simulate
 from workbench.engine.setup import build_scheme
 from workbench.problems import least_squares, logistic_regression, quadratic
@@ -134,28 +135,30 @@ def test_the_law_of_batches_is_rich_enough() -> None:
     assert sum(each[1:-1].sum() > 0.5 for each in law) >= 3
 
 
+@pytest.mark.exact_moments(*ONE_STEP)
 @pytest.mark.parametrize("key", ONE_STEP)
 def test_one_step_has_the_exact_mean_and_variance(key: str) -> None:
-    """20,000 runs from one state; false alarm 1e-6 over all cells of a scheme."""
+    """20,000 rounds from one state; false alarm 1e-6 over all cells of a scheme."""
     scheme, eps, law, quantizer = ONE_STEP[key]
-    n_runs = 20_000
+    n_runs, n_rounds = 500, 40
     x = 2 * np.random.default_rng(8).standard_normal((W, D)).clip(-1.8, 1.8)
     expected = exact(x, eps, STEP.value, law, quantizer)
     state = State(np.tile(x, (n_runs, 1, 1)), np.zeros(n_runs), scheme.local.first_order(n_runs))
-    after, _ = scheme.step(state, 1, Noise(SPEEDS, 31, range(n_runs)))
-    off = after.x - expected.mean  # (R, W, D)
-    total = np.square(off).sum(axis=2)  # (R, W)
-    of_mean = np.square(off.mean(axis=1)).sum(axis=1)  # (R,)
+    noise = Noise(SPEEDS, 31, range(n_runs))
+    after = [scheme.step(state, 1, noise)[0] for _ in range(n_rounds)]
+    off = np.concatenate([each.x for each in after]) - expected.mean  # (rounds R, W, D)
+    total = np.square(off).sum(axis=2)  # (rounds R, W)
+    of_mean = np.square(off.mean(axis=1)).sum(axis=1)  # (rounds R,)
     sizes = np.array([each @ np.arange(SAMPLES + 1) for each in law]).mean()
     cells = [
-        *off.reshape(n_runs, -1).T,
+        *off.reshape(len(off), -1).T,
         *(total - expected.variance).T,
         of_mean - expected.variance_of_mean,
-        after.batch_size - sizes,
+        np.concatenate([each.batch_size for each in after]) - sizes,
     ]
     limit = norm.isf(1e-6 / 2 / len(cells))
     for cell in cells:
-        error = cell.std(ddof=1) / np.sqrt(n_runs)
+        error = cell.std(ddof=1) / np.sqrt(len(cell))
         assert abs(cell.mean()) <= limit * error + 1e-12
 
 
@@ -164,9 +167,9 @@ def test_one_step_has_the_exact_mean_and_variance(key: str) -> None:
 
 def sample_grad(problem: Any, part: int, sample: int, x: FloatArray) -> FloatArray:
     """∇f_{part, sample}(x), shape (D,)."""
-    batch, weights = np.zeros((1, W, 1), np.int64), np.zeros((1, W, 1))
+    batch, weights = np.zeros((1, problem.n_parts, 1), np.int64), np.zeros((1, problem.n_parts, 1))
     batch[0, part], weights[0, part] = sample, 1.0
-    return np.asarray(problem.sample_grads(np.tile(x, (1, W, 1)), batch, weights)[0, part])
+    return np.asarray(problem.sample_grads(np.tile(x, (1, problem.n_parts, 1)), batch, weights)[0, part])
 
 
 class PlainBatches:
@@ -190,10 +193,10 @@ class PlainBatches:
         return [self.order[i][: wanted[i]] for i in range(W)]
 
     def gradient(self, i: int, x: FloatArray, batch: list[int]) -> FloatArray:
-        total = np.zeros(D)
+        total = np.zeros(len(x))
         for sample in batch:
             total += sample_grad(self.problem, i, sample, x)
-        return np.asarray(W * self.sizes[i] / max(len(batch), 1) * total)
+        return np.asarray(len(self.sizes) * self.sizes[i] / max(len(batch), 1) * total)
 
 
 def plain_sgd(scheme: DecentralizedSgd, run: int) -> Iterator[tuple[FloatArray, float, float, float]]:
@@ -273,13 +276,18 @@ class Done(NamedTuple):
     worker: int
 
 
-def ends(scheme: AsynchronousDsgd, run: int, n_events: int) -> list[Done]:
-    """Find when and whose the first computations end, from the response times that rounds would meet."""
+def rounds_of(scheme: AsynchronousDsgd, run: int, n_rounds: int) -> list[FloatArray]:
+    """Draw the response times that rounds would meet, from the run's own stream."""
     rng = RunStreams(SEED, "stragglers", [run])
-    rounds = [scheme.setting.delay.sample((1,), rng=rng)[0] for _ in range(n_events + 1)]
-    message_s = scheme.setting.seconds_per_bit * scheme.links.float_bits * D
-    sizes = scheme.local.rule.plan(np.ones((1, W)), scheme.setting.problem.part_sizes).sizes[0]
-    used: list[int] = [0] * W
+    return [scheme.setting.delay.sample((1,), rng=rng)[0] for _ in range(n_rounds)]
+
+
+def ends(scheme: AsynchronousDsgd, rounds: Sequence[FloatArray], n_events: int) -> list[Done]:
+    """Find when and whose the first computations end; the j-th of worker i takes rounds[j][i] a sample."""
+    n_workers, problem = scheme.setting.n_workers, scheme.setting.problem
+    message_s = scheme.setting.seconds_per_bit * scheme.links.float_bits * problem.dim
+    sizes = scheme.local.rule.plan(np.ones((1, n_workers)), problem.part_sizes).sizes[0]
+    used: list[int] = [0] * n_workers
     queue: list[Done] = []
     out: list[Done] = []
 
@@ -287,7 +295,7 @@ def ends(scheme: AsynchronousDsgd, run: int, n_events: int) -> list[Done]:
         heapq.heappush(queue, Done(now + sizes[i] * rounds[used[i]][i] / scheme.local.timed_samples, i))
         used[i] += 1
 
-    for i in range(W):
+    for i in range(n_workers):
         begin(i, 0.0)
     while len(out) < n_events:
         out.append(heapq.heappop(queue))
@@ -295,16 +303,20 @@ def ends(scheme: AsynchronousDsgd, run: int, n_events: int) -> list[Done]:
     return out
 
 
-def plain_asynchronous(scheme: AsynchronousDsgd, run: int) -> Iterator[tuple[FloatArray, float, float]]:
-    """Models (W, D), clock and bits after every step: one message at a time on each link, the newest next."""
-    problem, weights = scheme.setting.problem, scheme.links.mixing.weights
-    done, batches = ends(scheme, run, W * N_ROUNDS), PlainBatches(problem, run)
+def plain_asynchronous(
+    scheme: AsynchronousDsgd, run: int, done: Sequence[Done], batches: PlainBatches, start: FloatArray
+) -> Iterator[tuple[FloatArray, float, float]]:
+    """Models (W, D), clock and bits after every step: one message at a time on each link, the newest next.
+
+    Everybody knows everybody's model at the start (W, D).
+    """
+    weights, n_workers = scheme.links.mixing.weights, scheme.setting.n_workers
     whole, size = scheme.local.rule.is_whole, getattr(scheme.local.rule, "batch_size", None)
-    message_bits = scheme.links.float_bits * D
+    message_bits = scheme.links.float_bits * start.shape[1]
     message_s = scheme.setting.seconds_per_bit * message_bits
-    pairs = [(i, j) for i in range(W) for j in range(W) if i != j and weights[i, j] != 0]
-    x = [problem.initial() for _ in range(W)]
-    memory = {(i, j): problem.initial() for i, j in pairs}  # what j has of i
+    pairs = [(i, j) for i in range(n_workers) for j in range(n_workers) if i != j and weights[i, j] != 0]
+    x = list(start)
+    memory = {(i, j): start[i] for i, j in pairs}  # what j has of i
     newer: dict[tuple[int, int], FloatArray] = {}  # waits for the link
     travelling: dict[tuple[int, int], FloatArray] = {}
     arrivals: list[tuple[float, tuple[int, int]]] = []
@@ -316,14 +328,14 @@ def plain_asynchronous(scheme: AsynchronousDsgd, run: int) -> Iterator[tuple[Flo
         heapq.heappush(arrivals, (now + message_s, pair))
         bits += message_bits
 
-    for step in range(1, N_ROUNDS + 1):
-        now_done = done[(step - 1) * W : step * W]
-        counts = [sum(each.worker == i for each in now_done) for i in range(W)]
+    for step in range(1, len(done) // n_workers + 1):
+        now_done = done[(step - 1) * n_workers : step * n_workers]
+        counts = [sum(each.worker == i for each in now_done) for i in range(n_workers)]
         drawn: list[list[list[int]]] = []
         if not whole:
             assert size is not None
-            drawn = [batches.draw([size * (counts[i] > turn) for i in range(W)]) for turn in range(max(counts))]
-        turn = [0] * W
+            drawn = [batches.draw([size * (each > turn) for each in counts]) for turn in range(max(counts))]
+        turn = [0] * n_workers
         for time_s, i in now_done:
             while arrivals and arrivals[0][0] <= time_s:
                 at_s, pair = heapq.heappop(arrivals)
@@ -334,7 +346,7 @@ def plain_asynchronous(scheme: AsynchronousDsgd, run: int) -> Iterator[tuple[Flo
             turn[i] += 1
             alpha = np.broadcast_to(scheme.step_size(step, np.arange(N_RUNS)), N_RUNS)[run]
             model = weights[i, i] * x[i] - alpha * batches.gradient(i, x[i], batch)
-            for j in range(W):
+            for j in range(n_workers):
                 if (j, i) in memory:
                     model = model + weights[i, j] * memory[j, i]
             x[i] = model
@@ -378,7 +390,11 @@ def test_at_one_time_messages_come_first_and_then_workers_in_order(send: Any, se
 
 def equals_the_queue(scheme: AsynchronousDsgd) -> None:
     noise, state = Noise(scheme.setting.delay, SEED, range(N_RUNS)), scheme.init(N_RUNS)
-    plain = [list(plain_asynchronous(scheme, run)) for run in range(N_RUNS)]
+    start, problem = np.tile(scheme.setting.problem.initial(), (W, 1)), scheme.setting.problem
+    plain = []
+    for run in range(N_RUNS):
+        done = ends(scheme, rounds_of(scheme, run, W * N_ROUNDS + 1), W * N_ROUNDS)
+        plain.append(list(plain_asynchronous(scheme, run, done, PlainBatches(problem, run), start)))
     seconds, bits = np.zeros(N_RUNS), np.zeros(N_RUNS)
     for t in range(1, N_ROUNDS + 1):
         state, cost = scheme.step(state, t, noise)
@@ -393,6 +409,84 @@ def equals_the_queue(scheme: AsynchronousDsgd) -> None:
         np.testing.assert_allclose(scheme.measures(state)["consensus_sq"], consensus_sq(state.x))
 
 
+# Its moments: the event queue for every way in which few workers with two response times and two samples may go.
+
+
+@dataclass(frozen=True)
+class TwoTimes:
+    """Worker i responds after fast[i] seconds with probability fast_prob[i], else after slow[i]."""
+
+    fast: FloatArray  # (W,)
+    slow: FloatArray  # (W,)
+    fast_prob: FloatArray  # (W,)
+
+    @property
+    def n_workers(self) -> int:
+        return len(self.fast)
+
+    def sample(self, shape: tuple[int, ...], *, rng: UniformSource) -> FloatArray:
+        return np.where(rng.random((*shape, self.n_workers)) < self.fast_prob, self.fast, self.slow)
+
+    def straggle_prob(self, deadline_s: float) -> FloatArray:
+        return np.where(self.fast > deadline_s, 1.0, np.where(self.slow > deadline_s, 1 - self.fast_prob, 0.0))
+
+
+class GivenBatches(PlainBatches):
+    """One sample for each computation, in the order in which they are asked for."""
+
+    def __init__(self, problem: Any, samples: Sequence[int]) -> None:
+        super().__init__(problem, 0)
+        self.samples = iter(samples)
+
+    def draw(self, wanted: list[int]) -> list[list[int]]:
+        return [[next(self.samples)] if size else [] for size in wanted]
+
+
+@pytest.mark.exact_moments("asynchronous_dsgd")
+@pytest.mark.parametrize("send", ["overlapped", "blocking"])
+def test_one_asynchronous_step_has_the_exact_mean_and_variance(send: Any) -> None:
+    """Three completed computations from unlike models: x, clock and bits; 20,000 rounds, 1e-6 over all cells.
+
+    A message travels longer than the fastest computation takes, and shorter than most.
+    """
+    few, dim, n_runs, n_rounds = 3, 2, 500, 40
+    problem = least_squares.build(few, seed=4, dim=dim, n_samples=2 * few)
+    delay = TwoTimes(np.array([0.5, 0.73, 1.13]), np.array([1.31, 2.07, 1.77]), np.array([0.6, 0.5, 0.7]))
+    star = mixing.build(few, graph="star")
+    world = Setting(problem, delay, seconds_per_bit=0.6 / (32 * dim))
+    scheme = asynchronous_dsgd.build(world, step_size=ConstantStep(0.1), mixing=star, send=send, batch_size=1)
+    models = np.random.default_rng(6).standard_normal((few, dim))
+
+    chances: dict[tuple[Done, ...], float] = {}  # of what may end and when
+    for quick in product([True, False], repeat=few * few):
+        is_fast = np.array(quick).reshape(few, few)  # (computations of a worker, W)
+        rounds = [*np.where(is_fast, delay.fast, delay.slow), delay.fast]  # nobody's fourth is among three
+        events = tuple(ends(scheme, rounds, few))
+        chance = np.where(is_fast, delay.fast_prob, 1 - delay.fast_prob).prod()
+        chances[events] = chances.get(events, 0.0) + chance
+    weight, outcomes = [], []
+    for (events, chance), samples in product(chances.items(), product(range(2), repeat=few)):
+        x, clock_s, bits = next(plain_asynchronous(scheme, 0, events, GivenBatches(problem, samples), models))
+        weight.append(chance / 2**few)
+        outcomes.append([*x.ravel(), clock_s, bits])
+    prob, values = np.array(weight), np.array(outcomes)  # (ways,), (ways, cells)
+    mean = prob @ values
+    variance = prob @ (values - mean) ** 2
+    assert prob.sum() == pytest.approx(1, abs=1e-12)
+    assert np.all(variance > 1e-6)
+
+    known = np.tile(models, (n_runs, 1, 1))
+    start = scheme.init(n_runs)._replace(x=known, arrived=known, travelling=known)
+    noise, seen = Noise(delay, 7, range(n_runs)), []
+    for _ in range(n_rounds):
+        after, cost = scheme.step(start, 1, noise)
+        seen.append(np.column_stack([after.x.reshape(n_runs, -1), cost.seconds, cost.bits_up]))
+    off = np.concatenate(seen) - mean  # (rounds R, cells)
+    limit = norm.isf(1e-6 / 2 / (2 * 2 * len(mean)))
+    for cell in (*off.T, *(off**2 - variance).T):
+        assert abs(cell.mean()) <= limit * cell.std(ddof=1) / np.sqrt(len(cell))
+
+
 def test_the_event_queue_meets_every_case() -> None:
     """Messages overtake computations and the other way round, and workers end several computations in a step."""
     scheme = asynchronous_dsgd.build(setting(seconds_per_bit=0.02), step_size=STEP, mixing=GRAPH, float_bits=16)
@@ -402,7 +496,7 @@ def test_the_event_queue_meets_every_case() -> None:
         waited += int(state.waiting.sum())
         assert np.isfinite(state.arrives_s[state.waiting]).all()
     assert 0 < waited < N_ROUNDS * N_RUNS * W
-    counts = np.bincount([each.worker for each in ends(scheme, 0, W)], minlength=W)
+    counts = np.bincount([each.worker for each in ends(scheme, rounds_of(scheme, 0, W + 1), W)], minlength=W)
     assert counts.max() >= 2
     assert counts.min() == 0
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from itertools import combinations, permutations
 from math import comb
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
@@ -80,12 +81,23 @@ def test_the_fastest_are_those_a_plain_loop_finds(times: FloatArray, random) -> 
 POLICIES = {"theorem_1": switch_times.theorem_1, "envelope": switch_times.envelope}
 
 
-def first_step(delay: object, n_wait: int, n_runs: int) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Return a round's gradient estimates, part gradients and seconds, from a point away from the optimum."""
+N_RUNS, N_ROUNDS = 500, 40
+HERE = np.array([0.7, -0.4, 1.1])  # away from the optimum
+
+
+def drawn_steps(scheme: Any, state: Any, iteration: int) -> tuple[Any, FloatArray]:
+    """Take one step from one state again and again: the states after it and the seconds it took, (rounds R, ...)."""
+    noise = Noise(scheme.setting.delay, 11, range(N_RUNS))
+    after, cost = zip(*(scheme.step(state, iteration, noise) for _ in range(N_ROUNDS)), strict=True)
+    joined = type(state)(*map(np.concatenate, zip(*after, strict=True)))
+    return joined, np.concatenate([each.seconds for each in cost])
+
+
+def first_step(delay: object, n_wait: int) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Return a round's gradient estimates, part gradients and seconds."""
     scheme = fastest_k.build(Setting(PROBLEM, delay), step_size=STEP, n_wait=n_wait)
-    x = np.tile([0.7, -0.4, 1.1], (n_runs, 1))
-    after, cost = scheme.step(fastest_k.State(x), 1, Noise(delay, 11, range(n_runs)))
-    return (x - after.x) / STEP.value, PROBLEM.part_grads(x[:1])[0], cost.seconds
+    after, seconds = drawn_steps(scheme, fastest_k.State(np.tile(HERE, (N_RUNS, 1))), 1)
+    return (HERE - after.x) / STEP.value, PROBLEM.part_grads(HERE[None])[0], seconds
 
 
 def check_moments(sample: FloatArray, mean: FloatArray, second: FloatArray, n_cells: int) -> None:
@@ -98,7 +110,7 @@ def check_moments(sample: FloatArray, mean: FloatArray, second: FloatArray, n_ce
 @pytest.mark.parametrize("n_wait", [1, 2, 3, 4])
 def test_alike_workers_are_drawn_without_replacement(n_wait: int) -> None:
     """Mean ∇F, variance (P²/k)(1 − k/n)/(n − 1) Σ‖g_j − ḡ‖²; and E X_(k)."""
-    estimates, grads, seconds = first_step(ALIKE, n_wait, 20_000)
+    estimates, grads, seconds = first_step(ALIKE, n_wait)
     total, n = grads.sum(axis=0), N_WORKERS
     spread = np.square(grads - grads.mean(axis=0)).sum()
     variance = n**2 / n_wait * (1 - n_wait / n) / (n - 1) * spread
@@ -115,10 +127,17 @@ def test_alike_workers_are_drawn_without_replacement(n_wait: int) -> None:
     check_moments(seconds[:, None], wait[:1], wait[1:], 1)
 
 
-@pytest.mark.parametrize("n_wait", [1, 2, 3])
-def test_unlike_workers_come_first_by_their_rates(n_wait: int) -> None:
-    """P(set) is a sum over orders of Π rate/(rates not yet in): the estimate is biased, just as much as it must be."""
-    estimates, grads, seconds = first_step(UNLIKE, n_wait, 20_000)
+class Answers(NamedTuple):
+    """Who is heard first among unlike workers, and when the k-th answers."""
+
+    prob: FloatArray  # (sets,)
+    estimate: FloatArray  # (sets, D)  P/k times the sum of the set's gradients
+    wait: float
+    wait_sq: float
+
+
+def first_answers(grads: FloatArray, n_wait: int) -> Answers:
+    """P(set) is a sum over orders of Π rate/(rates not yet in)."""
     prob = dict.fromkeys(map(frozenset, combinations(range(N_WORKERS), n_wait)), 0.0)
     wait, wait_sq = 0.0, 0.0
     for order in permutations(range(N_WORKERS), n_wait):
@@ -130,9 +149,17 @@ def test_unlike_workers_come_first_by_their_rates(n_wait: int) -> None:
         prob[frozenset(order)] += chance
         wait += chance * sum(passed)
         wait_sq += chance * (np.square(passed).sum() + sum(passed) ** 2)
-    weight = np.array(list(prob.values()))
+    every = np.array([N_WORKERS / n_wait * grads[list(chosen)].sum(axis=0) for chosen in prob])
+    return Answers(np.array(list(prob.values())), every, wait, wait_sq)
+
+
+@pytest.mark.exact_moments("fastest_k")
+@pytest.mark.parametrize("n_wait", [1, 2, 3])
+def test_unlike_workers_come_first_by_their_rates(n_wait: int) -> None:
+    """The estimate is biased, just as much as it must be."""
+    estimates, grads, seconds = first_step(UNLIKE, n_wait)
+    weight, every, wait, wait_sq = first_answers(grads, n_wait)
     assert weight.sum() == pytest.approx(1, rel=1e-12)
-    every = np.array([N_WORKERS / n_wait * grads[list(chosen)].sum(axis=0) for chosen in prob])  # (sets, D)
     mean, second = weight @ every, weight @ np.square(every)
     assert np.linalg.norm(mean - grads.sum(axis=0)) > 0.1 * np.linalg.norm(grads.sum(axis=0))
     check_moments(estimates, mean, second, DIM + len(weight) + 2)
@@ -142,6 +169,71 @@ def test_unlike_workers_come_first_by_their_rates(n_wait: int) -> None:
     chosen = np.abs(estimates[:, None] - every).max(axis=2) < 1e-9  # (R, sets)
     check_moments(chosen.astype(float), weight, weight, DIM + len(weight) + 2)
     check_moments(seconds[:, None], np.array([wait]), np.array([wait_sq]), DIM + len(weight) + 2)
+
+
+def check_cells(cells: FloatArray, weight: FloatArray, values: FloatArray, n_cells: int) -> None:
+    """Compare means and variances of cells (n, C) with those of outcomes (sets, C) of probabilities (sets,)."""
+    mean = weight @ values
+    check_moments(cells, mean, weight @ np.square(values), n_cells)
+    check_moments((cells - mean) ** 2, weight @ (values - mean) ** 2, weight @ (values - mean) ** 4, n_cells)
+
+
+ADAPTIVE_STEPS = {  # growth, k, k once it has grown, and the counters before the step
+    "by one": ("add", 2, 3, 2, 6),
+    "to all": ("add", 3, 4, 2, 6),
+    "doubled": ("double", 2, 4, 2, 6),
+    "turned back too seldom": ("add", 2, 2, 1, 6),
+    "burning in": ("add", 2, 2, 2, 5),
+}
+
+
+@pytest.mark.exact_moments("fastest_k_adaptive")
+@pytest.mark.parametrize("case", ADAPTIVE_STEPS)
+def test_an_adaptive_step_has_the_exact_moments(case: str) -> None:
+    """x, k and both counters, jointly over who answers first; false alarm 1e-6 over all cells and cases."""
+    growth, n_wait, larger, n_negative, n_rounds = ADAPTIVE_STEPS[case]
+    scheme = fastest_k_adaptive.build(
+        Setting(PROBLEM, UNLIKE), step_size=STEP, growth=growth, first_n_wait=n_wait, threshold=2, burn_in=5
+    )
+    weight, every, wait, wait_sq = first_answers(PROBLEM.part_grads(HERE[None])[0], n_wait)
+    mean, likely = weight @ every, every[weight.argmax()]
+    before = likely - likely @ mean / (mean @ mean) * mean  # at a right angle to the mean: products of either sign
+    turned_back = every @ before < 0  # (sets,)
+    assert 0.1 < weight @ turned_back < 0.9
+    alike = np.ones(N_RUNS, np.int64)
+    start = fastest_k_adaptive.State(
+        np.outer(alike, HERE), np.outer(alike, before), n_wait * alike, n_negative * alike, n_rounds * alike
+    )
+    after, seconds = drawn_steps(scheme, start, 9)
+    cells = np.column_stack([after.x, after.estimate, after.n_wait, after.n_negative, after.n_rounds])
+    turned = [larger, 0, 1] if larger > n_wait else [n_wait, n_negative + 1, n_rounds + 1]
+    counters = np.where(turned_back[:, None], turned, [n_wait, n_negative - 1, n_rounds + 1])
+    n_cells = len(ADAPTIVE_STEPS) * (2 * cells.shape[1] + 1)
+    check_cells(cells, weight, np.hstack([HERE - STEP.value * every, every, counters]), n_cells)
+    check_moments(seconds[:, None], np.array([wait]), np.array([wait_sq]), n_cells)
+
+
+@pytest.mark.exact_moments("fastest_k_scheduled")
+@pytest.mark.parametrize("policy", POLICIES)
+def test_a_scheduled_step_has_the_exact_moments(policy: str) -> None:
+    """In the middle of every period of the schedule: x, seconds and, for k = 1, the chance that k grows."""
+    given = {"strong_convexity": 0.5, "smoothness": 8.0, "grad_var": 2.0, "gap": 9000.0}
+    scheme = fastest_k_scheduled.build(Setting(PROBLEM, UNLIKE), step_size=STEP, policy=policy, **given)
+    switch_s, grads = scheme.schedule.switch_s, PROBLEM.part_grads(HERE[None])[0]
+    np.testing.assert_array_equal(scheme.schedule.n_wait, [1, 2, 3, 4])
+    clocks = np.array([switch_s[0] - 0.1, *(switch_s[:-1] + switch_s[1:]) / 2, switch_s[-1] + 1])
+    n_cells = 2 * 4 * (2 * DIM + 2)
+    for n_wait, clock_s in enumerate(clocks, 1):
+        start = scheme.init(N_RUNS)._replace(x=np.tile(HERE, (N_RUNS, 1)), seconds=np.full(N_RUNS, clock_s))
+        after, seconds = drawn_steps(scheme, start, 1)
+        weight, every, wait, wait_sq = first_answers(grads, n_wait)
+        check_cells(after.x, weight, HERE - STEP.value * every, n_cells)
+        check_moments(seconds[:, None], np.array([wait]), np.array([wait_sq]), n_cells)
+        np.testing.assert_allclose(after.seconds, clock_s + seconds, rtol=1e-12)
+        if n_wait == 1:  # the fastest answers after an exponential time
+            stays = np.array([1 - np.exp(-sum(RATES) * 0.1)])
+            still_one = scheme.measures(after)["n_wait"] == 1
+            check_moments(still_one[:, None].astype(float), stays, stays, n_cells)
 
 
 # ---- plain loops -----------------------------------------------------------------------------------------
