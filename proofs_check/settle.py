@@ -8,10 +8,10 @@ from importlib.util import find_spec
 
 import numpy as np
 
-from proofs_check import registry
+from proofs_check import added, registry
 from proofs_check.experiments import experiment as of_experiments
 from proofs_check.experiments.experiment import Experiment, Outcome
-from proofs_check.ledger import Row
+from proofs_check.ledger import Row, ledger
 from workbench.core.claims import Verdict
 from workbench.core.errors import InputError
 from workbench.engine.parallel import run_jobs
@@ -23,7 +23,7 @@ Done = Callable[[int], None]  # called with the number of finished jobs
 
 @dataclass(frozen=True)
 class Checked:
-    """A ledger's row, what its check says now, and how long that took."""
+    """A claim's row, what its check says now, and how long that took."""
 
     row: Row
     verdict: Verdict
@@ -33,6 +33,11 @@ class Checked:
     def agrees(self) -> bool:
         """Whether the verdict is the ledger's."""
         return (self.verdict.status, self.verdict.grade) == (self.row.status, self.row.grade)
+
+
+def all_rows() -> dict[str, Row]:
+    """Return the ledger's rows and those of other packages' claims, by key."""
+    return {**ledger(), **added.rows()}
 
 
 def require_provers() -> None:
@@ -106,7 +111,8 @@ def _run_other(other: Experiment) -> Outcome:
 
 def _verdict(key: str) -> tuple[Verdict, float]:
     began = time.perf_counter()
-    verdict = registry.checks()[key]()
+    checks = {**registry.checks(), **added.checks()}
+    verdict = checks[key]()
     return verdict, time.perf_counter() - began
 
 

@@ -172,7 +172,7 @@ def test_the_minimiser_of_the_penalty_is_within_its_bounds(seed: int, n_workers:
     at_optimum = bounds.grad_sq_at_start(reg, 0.5 * curvature * np.sum((centre - optimum) ** 2, axis=1))
     assert np.sum((curvature[:, None] * (limit - centre)) ** 2) <= at_optimum <= grad_sq
     away = np.sum((limit - optimum) ** 2) / n_workers
-    assert away <= bounds.distance(reg, weights, step_size=step_size, grad_sq=at_optimum)
+    assert away <= bounds.distance(reg, weights, step_size=step_size, grad_sq=at_optimum).value
     assert np.sum(limit**2) <= grad_sq / ((reg.smoothness or 0) * (reg.strong_convexity or 1))
 
 
@@ -200,7 +200,7 @@ def test_theorem_1_is_the_recursion_iterated_and_twice_the_distance(
     np.testing.assert_allclose(found, errors, rtol=1e-10)
     gap = 1 - np.sort(np.linalg.eigvalsh(weights))[-2]
     apart = (1 + (smooth / convex) ** 2) * grad_sq / n_workers * (mean_step / gap) ** 2
-    assert bounds.distance(reg, weights, step_size=mean_step, grad_sq=grad_sq) == pytest.approx(apart)
+    assert bounds.distance(reg, weights, step_size=mean_step, grad_sq=grad_sq).value == pytest.approx(apart)
     found = bounds.theorem_1_repaired(reg, weights, n_iters, **given_, start_error_sq=3.0).value
     np.testing.assert_allclose(found, 2 * np.array(errors) / n_workers + 2 * apart, rtol=1e-10)
 
@@ -356,12 +356,12 @@ def test_batches_of_uniform_speed_against_samples_of_the_speed(
 def test_remark_1_is_at_most_the_mean_inverse_batch() -> None:
     for deadline in (0.1, 0.3, 1.0, 4.0, 20.0):
         prob, inverse, _ = bounds.batches_of_uniform_speed(10, 90, deadline, 200)
-        printed = bounds.remark_1(np.log(9) / 80, deadline, 200)
+        printed = bounds.remark_1(np.log(9) / 80, deadline, 200).value
         assert prob == pytest.approx(1)
         assert printed <= inverse * (1 + 1e-12)
         assert inverse <= 2 * np.log(9) / 80 / deadline + 1 / 200
-    assert bounds.remark_1(0.5, 1.0, 4) == 0.5
-    assert bounds.remark_1(0.5, 4.0, 4) == 0.25
+    assert bounds.remark_1(0.5, 1.0, 4).value == 0.5
+    assert bounds.remark_1(0.5, 4.0, 4).value == 0.25
 
 
 def test_averaging_sees_what_the_matrix_has() -> None:

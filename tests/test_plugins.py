@@ -5,12 +5,21 @@ import os
 import subprocess
 import sys
 import textwrap
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
+from proofs_check import added, settle
+from proofs_check.experiments import experiment as of_experiments
+from proofs_check.experiments.experiment import Comparison
+from proofs_check.ledger import ledger
 from workbench.core import catalogue
+from workbench.core.claims import Status, claim_of
+from workbench.report import papers
+from workbench.report.templates import number
 
 WORKBENCH = Path(sys.executable).parent / "workbench"
 ADDED = {
@@ -61,6 +70,70 @@ def test_bounds_lists_and_evaluates_the_added_bound():
     np.testing.assert_allclose(json.loads(done.stdout)["value"], [16, 12, 9])
     one = ["--param", "strong_convexity=1", "--param", "smoothness=4", "--param", "n_iters=1"]
     assert workbench("bounds", "polyak/theorem_4", *one).stdout == "F(x_T) − F* <= 0.75\n"
+
+
+def test_check_settles_the_claim_of_the_added_bound_by_its_experiments():
+    done = workbench("check", "polyak/theorem_4", "--json")
+    assert done.returncode == 0, done.stderr
+    (found,) = json.loads(done.stdout)
+    assert (found["status"], found["grade"], found["agrees_with_ledger"]) == ("holds", "tested", True)
+    assert found["assumes"] == ["smoothness", "Polyak-Łojasiewicz inequality"]
+    assert "informative: the mean of 10 runs stays below the bound" in found["explanation"]
+    done = workbench("check", "--experiments", "--paper", "polyak", "--json")
+    assert done.returncode == 0, done.stderr
+    assert [each["vacuous"] for each in json.loads(done.stdout)] == [False, True]
+
+
+OWN = {key: each for key, each in of_experiments.experiments().items() if key.startswith("polyak/")}
+
+
+def half(*found: Any) -> Comparison:
+    """Half the bound, which is attained at the start."""
+    whole = OWN["polyak/theorem_4/informative"].compare(*found)
+    return replace(whole, bound=replace(whole.bound, value=whole.bound.value / 2))
+
+
+HALF = replace(OWN["polyak/theorem_4/informative"], setting="half", compare=half)
+
+
+@pytest.mark.parametrize(
+    ("experiments", "status", "said"),
+    [
+        (OWN, Status.HOLDS, "vacuous: the mean of 10 runs stays below the bound"),
+        ({**OWN, "polyak/theorem_4/half": HALF}, Status.REFUTED, "half: at checkpoint 0 the mean of 10 runs is"),
+        ({}, Status.UNDERDETERMINED, added.NOT_SIMULATED),
+    ],
+    ids=["all hold", "one is refuted", "none"],
+)
+def test_the_gravest_experiment_settles_a_claim(experiments, status, said, monkeypatch):
+    monkeypatch.setattr(of_experiments, "experiments", lambda: experiments)
+    verdict = added.checks()["polyak/theorem_4"]()
+    assert (verdict.status, verdict.claim) == (status, claim_of(catalogue.bounds()["polyak"]["theorem_4"]))
+    assert said in verdict.explanation
+    expected = Status.HOLDS if experiments else Status.UNDERDETERMINED
+    assert added.rows()["polyak/theorem_4"].status is expected
+
+
+def test_no_claim_of_ours_is_settled_so():
+    assert set(added.rows()) == {"polyak/theorem_4"}
+    assert set(settle.all_rows()) == {*ledger(), "polyak/theorem_4"}
+
+
+def test_the_page_of_the_papers_shows_the_added_bound_as_ours(tmp_path, monkeypatch):
+    """Claim, verdict, curves and numbers; of ours there is nothing here, as that takes minutes."""
+    monkeypatch.setattr(settle, "ledger", dict)
+    monkeypatch.setattr(of_experiments, "experiments", lambda: OWN)
+    found = papers.run_papers(figures=tmp_path, n_jobs=1, progress=lambda _: None)
+    html = papers.render(found, papers.draw(found, 1))
+    assert "<h2>Bounds of straggler-example 1.0 <small>polyak</small></h2>" in html
+    assert 'class="tile holds" href="#polyak/theorem_4"' in html
+    row = html.partition('<details class="claim holds" id="polyak/theorem_4">')[2]
+    assert row.count("<svg") == row.count("simulated mean of 10 runs") == len(OWN) == 2
+    for outcome in found.outcomes:
+        assert outcome.verdict.explanation in row
+        assert number(float(outcome.bound[-1]), 3) in row
+        assert number(float(outcome.band.mean[-1]), 3) in row
+    assert "Not as expected" not in html
 
 
 def test_simulate_runs_added_problem_delay_and_scheme_together(tmp_path):

@@ -302,12 +302,12 @@ def test_text_is_escaped(papers_html: str) -> None:
 
 
 def test_a_verdict_that_is_not_the_ledgers_is_told(settled: Papers, papers_html: str) -> None:
-    assert "Not as in the ledger" not in papers_html
+    assert "Not as expected" not in papers_html
     first = settled.checked[0]
     other = replace(first, verdict=replace(first.verdict, status=Status.UNDERDETERMINED, grade=Grade.TESTED))
     told = papers.render(Papers((other, *settled.checked[1:])), {})
-    assert f"<b>Not as in the ledger:</b> {first.row.key}." in told
-    assert f"The ledger says {first.row.status.replace('_', ' ')}" in rows_of(told)[first.row.key]
+    assert f"<b>Not as expected:</b> {first.row.key}." in told
+    assert f"Expected: {first.row.status.replace('_', ' ')}" in rows_of(told)[first.row.key]
 
 
 def test_bounds_stand_beside_the_simulated_mean_in_their_claim(settled: Papers, papers_html: str) -> None:

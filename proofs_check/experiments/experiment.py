@@ -5,8 +5,6 @@ simultaneous confidence band around the mean, and holds a bound of `workbench.bo
 still say nothing: each theorem has an experiment in which it is informative, and one in which it is vacuous.
 """
 
-import importlib
-import pkgutil
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -14,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from workbench.core import catalogue
 from workbench.core.claims import Assumption, Bound, Claim, Status, Verdict, claim_of
 from workbench.core.types import FloatArray, IntArray, Trajectory
 from workbench.engine.loop import simulate, spaced_checkpoints
@@ -166,15 +165,15 @@ def run(experiment: Experiment) -> Outcome:
 
 
 def experiments() -> dict[str, Experiment]:
-    """Return all experiments by their keys: what the modules of this package list as EXPERIMENTS.
+    """Return all experiments by their keys: what modules of this package, and of others, list as EXPERIMENTS.
 
     Raises
     ------
     TypeError : two experiments of one key
     """
     found: dict[str, Experiment] = {}
-    for info in pkgutil.iter_modules(importlib.import_module(PACKAGE).__path__, f"{PACKAGE}."):
-        for each in getattr(importlib.import_module(info.name), "EXPERIMENTS", ()):
+    for module in catalogue.entries(PACKAGE, "EXPERIMENTS").values():
+        for each in module.EXPERIMENTS:
             if each.key in found:
                 raise TypeError(f"two experiments of {each.key}: give one of them another setting")
             found[each.key] = each

@@ -210,7 +210,7 @@ def remark_1(*, samples: int = 2) -> Verdict:
     p, q, s = sp.symbols("p q s", nonnegative=True)
     steps = {
         "E[1/|S|]": exact == Fraction(3, 4),
-        "printed": printed == Fraction(5, 8) == Fraction(bounds.remark_1(float(inverse), 1.0, samples)),
+        "printed": printed == Fraction(5, 8) == Fraction(float(bounds.remark_1(float(inverse), 1.0, samples).value)),
         "so too small": printed < exact,
         # E max{X, c} ≥ max{E X, c}: max{X, c} is X + something or c + something
         "always in this direction": combines((p + q) - p, {q: ONE}) and combines((s + q) - s, {q: ONE}),

@@ -202,7 +202,7 @@ def theorem_1_distance(*, one: int = 1) -> Verdict:
     wider, y = sp.symbols("wider y", nonnegative=True)
     apart, uu, vv, vu, grads, d2 = sp.symbols("apart uu vv vu grads D2", real=True)  # ‖x_⊥‖², ‖u‖², Σ‖v_i‖², ⟨Σv_i, u⟩
     step, rate = sp.symbols("alpha", positive=True), one + big**2 / m**2
-    example = float(bounds.distance(EQUAL, PAIR, step_size=0.25, grad_sq=2.0))
+    example = float(bounds.distance(EQUAL, PAIR, step_size=0.25, grad_sq=2.0).value)
     exact = float((Fraction(1, 4) / (1 + Fraction(1, 4))) ** 2)
     thirds = (one + 9) * Fraction(1, 8**2) * 5 / (3 * Fraction(3, 4) ** 2)  # K/μ = 3, α = 1/8, D² = 5, κ = ¾
     steps = {
@@ -222,7 +222,7 @@ def theorem_1_distance(*, one: int = 1) -> Verdict:
         "gradients at x*_α": theorem_1_gradients().status is Status.PROVED,
         # f_i = ½(x ∓ 1)²: (α/(1 + α))² = 1/25 of each worker, the order α² attained
         "of two workers": example == (one + 1) / 16 and exact == 0.04,
-        "of three": close(bounds.distance(REG, THIRDS, step_size=0.125, grad_sq=5.0), float(thirds)),
+        "of three": close(bounds.distance(REG, THIRDS, step_size=0.125, grad_sq=5.0).value, float(thirds)),
     }
     return settle(
         claim_of(theorem_1_distance),

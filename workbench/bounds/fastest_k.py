@@ -50,7 +50,7 @@ def proposition_1(
     noise = variance / (n_wait * part_size)
     _check_step(step_size, smoothness * (1 + var_growth / (n_wait * part_size)), printed=True)
     floor = step_size * smoothness * noise / (2 * convexity)
-    rounds = np.atleast_1d(np.asarray(n_iters, float))  # (K,)
+    rounds = _rounds(n_iters)  # (K,)
     return Bound(floor + (1 - step_size * convexity) ** rounds * (gap - floor), GAP)
 
 
@@ -74,7 +74,7 @@ def proposition_1_fixed_parts(
     _check_step(step_size, smoothness, printed=True)
     left = (n_workers - n_wait) / (n_workers - 1) if n_workers > 1 else 0.0
     floor = step_size * smoothness * variance * left / (2 * convexity * n_wait)
-    rounds = np.atleast_1d(np.asarray(n_iters, float))  # (K,)
+    rounds = _rounds(n_iters)  # (K,)
     return Bound(floor + (1 - step_size * convexity) ** rounds * (gap - floor), GAP)
 
 
@@ -106,7 +106,7 @@ def proposition_1_recursion(
     _check_step(step_size, curvature, printed=False)
     contraction = 1 - step_size * convexity * (2 - step_size * curvature)
     floor = smoothness * step_size**2 * variance / (2 * batch) / (1 - contraction)
-    rounds = np.atleast_1d(np.asarray(n_iters, float))  # (K,)
+    rounds = _rounds(n_iters)  # (K,)
     return Bound(floor + contraction**rounds * (gap - floor), GAP)
 
 
@@ -307,6 +307,13 @@ def _check_step(step_size: float, curvature: float, *, printed: bool) -> None:
     most = 1 / ((2 if printed else 1) * curvature)
     if not 0 < step_size <= most * (1 + 1e-12):
         raise InputError(f"step_size is {step_size:g}: the proof needs it in (0, {most:g}]")
+
+
+def _rounds(n_iters: npt.ArrayLike) -> FloatArray:
+    rounds = np.atleast_1d(np.asarray(n_iters, float))
+    if np.any(rounds < 0):
+        raise InputError(f"n_iters is {rounds.min():g}: rounds are not negative")
+    return rounds
 
 
 def _seconds(time_s: npt.ArrayLike) -> FloatArray:

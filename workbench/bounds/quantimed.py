@@ -86,14 +86,13 @@ def grad_sq_at_start(reg: Regularity, loss_gaps: npt.ArrayLike) -> float:
 
 
 @claim("quantimed", "Remark 1")
-def remark_1(mean_inverse_speed: float, deadline_s: float, n_samples: int) -> float:
-    """Return the printed 1/b_eff = max{E[1/V]/T_d, 1/m}, which is below ν: E max exceeds max E, and |S| is rounded."""
+def remark_1(mean_inverse_speed: float, deadline_s: float, n_samples: int) -> Bound:
+    """Give the printed 1/b_eff = max{E[1/V]/T_d, 1/m}, which is below ν: E max exceeds max E, and |S| is rounded."""
     if not deadline_s > 0 or n_samples < 1:
         raise InputError(f"deadline_s is {deadline_s}, n_samples is {n_samples}: give positive ones")
-    return max(mean_inverse_speed / deadline_s, 1 / n_samples)
+    return Bound(np.asarray(max(mean_inverse_speed / deadline_s, 1 / n_samples)), "E[1/|S|]")
 
 
-@claim("quantimed", "Remark 1 repaired")
 def batches_of_uniform_speed(
     slowest: float, fastest: float, deadline_s: float, n_samples: int
 ) -> tuple[float, float, float]:
@@ -148,7 +147,7 @@ def theorem_1(
 
 
 @claim("quantimed", "Theorem 1 distance", assumes=(STRONGLY_CONVEX, SMOOTH))
-def distance(reg: Regularity, weights: FloatArray, *, step_size: npt.ArrayLike, grad_sq: float) -> FloatArray:
+def distance(reg: Regularity, weights: FloatArray, *, step_size: npt.ArrayLike, grad_sq: float) -> Bound:
     r"""Bound (1/W)‖x*_α − 1x*‖² by (1 + K²/μ²) α²D²/(Wκ²), x*_α the minimiser of ½xᵀ(I − W)x + αΣf_i(x_i).
 
     Parameters
@@ -158,7 +157,8 @@ def distance(reg: Regularity, weights: FloatArray, *, step_size: npt.ArrayLike, 
     """
     net = Averaging(weights)
     condition = _claimed(reg.smoothness, "smoothness") / _claimed(reg.strong_convexity, "strong_convexity")
-    return np.asarray((1 + condition**2) * np.square(step_size) * grad_sq / (net.n_workers * net.gap**2))
+    value = (1 + condition**2) * np.square(step_size) * grad_sq / (net.n_workers * net.gap**2)
+    return Bound(np.asarray(value), "‖x*_α − 1x*‖²/W")
 
 
 @claim("quantimed", "Theorem 1 recursion", assumes=(STRONGLY_CONVEX, SMOOTH, UNBIASED))
@@ -227,7 +227,7 @@ def theorem_1_repaired(
         grad_sq=grad_sq,
         some_prob=some_prob,
     ).value  # (K,)
-    limit = distance(reg, weights, step_size=some_prob * step_size, grad_sq=grad_sq)
+    limit = distance(reg, weights, step_size=some_prob * step_size, grad_sq=grad_sq).value
     return Bound(2 * away / len(weights) + 2 * limit, "mean over workers of E‖x_i − x*‖²")
 
 

@@ -82,11 +82,14 @@ def evaluate(function: Callable[..., Any], table: dict[str, Any], where: str) ->
 
     Raises
     ------
-    InputError : a parameter that it does not take, one that is missing, a value that it refuses
+    InputError : a parameter that it does not take, one that is missing, a value that it refuses, values that no
+        problem has: all that is bounded is a square, a gap, a probability or a time
     """
     bound = _call(function, table, where)
     if not isinstance(bound, Bound):
         raise InputError(f"{where} gives no bound but a {type(bound).__name__}")
+    if np.any(np.asarray(bound.value) < 0):
+        raise InputError(f"{where}: {bound.quantity} <= {np.min(bound.value):g} is below 0: look at the values' signs")
     return bound
 
 
@@ -97,11 +100,14 @@ def _call(function: Callable[..., Any], table: dict[str, Any], where: str) -> An
             constants = {each: table.pop(each) for each in CONSTANTS if each in table}
             known[name] = configure.call(Regularity, table=constants, where=where)
     try:
-        return configure.call(function, table=table, where=where, **known)
+        with np.errstate(invalid="raise"):  # the root of a negative number is no bound
+            return configure.call(function, table=table, where=where, **known)
     except InputError:
         raise
-    except (ValueError, TypeError, IndexError) as error:
-        raise InputError(f"{where}: these values do not go together ({error}): compare their lengths") from None
+    except (ValueError, TypeError, IndexError, ArithmeticError) as error:
+        raise InputError(
+            f"{where}: these values do not go together ({error}): compare their lengths and signs"
+        ) from None
 
 
 def _parsed(params: Sequence[str]) -> dict[str, Any]:

@@ -30,7 +30,8 @@ def command(
     """Check the claims KEY, those that begin with KEY, or all, and print what became of each.
 
     The exit code is 0 only if every verdict is the ledger's, 1 if one is not; with --experiments, if every
-    experiment comes out as its module expects.
+    experiment comes out as its module expects. The claims of another package's bounds are in no ledger: their
+    experiments settle them.
     """
     if by_simulation:
         if quick:
@@ -50,15 +51,15 @@ def command(
 
 
 def chosen(keys: Sequence[str], paper: str | None) -> list["Row"]:
-    """Return the ledger's rows that are asked for.
+    """Return the rows of the claims that are asked for.
 
     Raises
     ------
-    InputError : a key or a paper of which the ledger knows nothing
+    InputError : a key or a paper of which there is no claim
     """
-    from proofs_check.ledger import ledger
+    from proofs_check.settle import all_rows
 
-    rows = list(ledger().values())
+    rows = list(all_rows().values())
     papers = list(dict.fromkeys(row.paper for row in rows))
     if paper is not None and paper not in papers:
         raise InputError(f"unknown paper '{paper}': choose one of {', '.join(papers)}")
@@ -108,7 +109,7 @@ def _show(done: Sequence["Checked"]) -> None:
     for heading in ("claim", "statement", "status", "grade", "rests on", "s"):
         table.add_column(heading, justify="right" if heading == "s" else "left", overflow="fold")
     for each in done:
-        mark = "" if each.agrees else f" (ledger: {each.row.status}, {each.row.grade})"
+        mark = "" if each.agrees else f" (expected: {each.row.status}, {each.row.grade})"
         table.add_row(
             each.row.key,
             each.row.statement,
@@ -121,7 +122,7 @@ def _show(done: Sequence["Checked"]) -> None:
     console.print(table)
     wrong = [each.row.key for each in done if not each.agrees]
     console.print(
-        f"{len(done)} claims, {len(done) - len(wrong)} as in the ledger{': not ' if wrong else ''}" + ", ".join(wrong)
+        f"{len(done)} claims, {len(done) - len(wrong)} as expected{': not ' if wrong else ''}" + ", ".join(wrong)
     )
 
 

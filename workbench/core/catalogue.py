@@ -16,6 +16,7 @@ from workbench.core.claims import Claim
 from workbench.core.errors import InputError
 
 GROUPS = (
+    "proofs_check.experiments",
     "workbench.bounds",
     "workbench.codes",
     "workbench.codes.decoders",

@@ -14,6 +14,7 @@ import numpy as np
 from proofs_check.experiments.experiment import Outcome
 from proofs_check.ledger import Row, titles
 from proofs_check.settle import Checked
+from workbench.core import catalogue
 from workbench.core.claims import Grade, Status
 from workbench.core.types import FloatArray
 from workbench.engine.parallel import run_jobs
@@ -31,7 +32,7 @@ MEANING = {  # in the order of the legend: mark, and what the status says
     Status.HOLDS_WITH_ERRATUM: ("!", "true after a small correction, which is given"),
     Status.REFUTED: ("✗", "false as printed; a counterexample is given, and what is true instead"),
     Status.OUTSIDE_ASSUMPTIONS: ("∉", "used where its own assumptions do not hold"),
-    Status.UNDERDETERMINED: ("?", "the paper says too little to decide"),
+    Status.UNDERDETERMINED: ("?", "nothing decides it: the paper says too little, or no simulation tells"),
 }
 GRADES = {
     Grade.PROVED: "proof",
@@ -105,10 +106,9 @@ def run_papers(*, figures: Path, n_jobs: int, progress: Progress) -> Papers:
     from figures.catalogue import available
     from figures.computed import stored
     from proofs_check.experiments.experiment import experiments
-    from proofs_check.ledger import ledger
-    from proofs_check.settle import run_checks, run_experiments, run_other_forms
+    from proofs_check.settle import all_rows, run_checks, run_experiments, run_other_forms
 
-    rows = ledger()
+    rows = all_rows()
     progress(f"checking {len(rows)} claims of the papers")
     checked = run_checks(list(rows.values()), n_jobs)
     keys = list(experiments())
@@ -164,13 +164,18 @@ def _paper(key: str, papers: Papers, pictures: Mapping[str, str]) -> dict[str, A
     rows = [_claim(each, papers, pictures) for each in own]
     return {
         "key": key,
-        "title": titles()[key],
+        "title": titles().get(key) or _origin(key),
         "n_claims": len(rows),
         "counts": {status: count for status, count in _counts(own).items() if count},
         "figures": [_figure(each, pictures) for each in papers.figures if each.entry.paper == key],
         "absent": [each for each in papers.absent if each.startswith(f"{key}/")],
         "groups": {name: group for name in GROUPS if (group := [row for row in rows if row["group"] == name])},
     }
+
+
+def _origin(key: str) -> str:
+    """Name the package that adds the bounds of a paper that is none of ours."""
+    return "Bounds of " + " and ".join(sorted(set(catalogue.packages_behind({key}).values())) or ["another package"])
 
 
 def _figure(computed: "Computed", pictures: Mapping[str, str]) -> dict[str, Any]:
