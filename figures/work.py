@@ -46,7 +46,7 @@ class Work:
         jobs : picklable, for instance `functools.partial` of a module's function
         """
         self.store.prepare()
-        missing = sorted(jobs.keys() - set(self.store.names()))
+        missing = sorted(jobs.keys() - self.store.whole())
         for index, trajectory in finished_jobs([jobs[name] for name in missing], self.n_jobs):
             self.store.write(missing[index], to_netcdf(trajectory, {}))
             self._tell(missing[index])

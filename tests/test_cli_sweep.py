@@ -9,9 +9,12 @@ import sys
 import textwrap
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
+from workbench.engine.store import Store
 
 WORKBENCH = Path(sys.executable).parent / "workbench"
 CONFIG = """
@@ -157,3 +160,40 @@ def test_interruption_leaves_a_valid_store_and_says_how_to_go_on(tmp_path: Path)
     assert f"interrupted with {kept} of 6 results in {store}: --resume goes on" in " ".join(text.split())
     assert not list(store.glob(".*"))
     assert simulate(config, "--resume").returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("number", "send", "code"),
+    [
+        (signal.SIGINT, os.killpg, 130),  # Ctrl-C reaches the whole group
+        (signal.SIGTERM, os.kill, 143),
+        (signal.SIGKILL, os.kill, -signal.SIGKILL),
+    ],
+)
+def test_two_processes_end_with_their_parent(
+    number: signal.Signals, send: Callable[[int, int], None], code: int, tmp_path: Path
+) -> None:
+    for attempt in range(3):  # a busy machine may wake this test only when the sweep is over
+        config = written(tmp_path / f"long{attempt}.toml", runs=40, iterations=2000)
+        store = config.with_suffix(".results")
+        process = subprocess.Popen(
+            [WORKBENCH, "simulate", config, "--jobs", "2"],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+        deadline = time.monotonic() + 60
+        while not list(store.glob("*.nc")) and process.poll() is None and time.monotonic() < deadline:
+            time.sleep(0.01)
+        send(process.pid, number)
+        said = process.communicate(timeout=60)[1]  # workers and trackers hold the pipe, too, until they end
+        if process.returncode != 0:
+            break
+    kept = len(list(store.glob("*.nc")))
+    assert process.returncode == code
+    assert 1 <= kept < 6
+    if number != signal.SIGKILL:
+        interrupted = f"workbench: interrupted with {kept} of 6 results in {store}: --resume goes on"
+        assert said.splitlines()[1:] == ["", interrupted]
+    assert len(Store(store).whole()) == kept

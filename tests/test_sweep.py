@@ -12,10 +12,11 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
+import networkx as nx
 import numpy as np
 import pytest
 
-from workbench.core.errors import InputError
+from workbench.core.errors import InputError, LostWorkerError
 from workbench.engine import parallel, sweep
 from workbench.engine.parallel import finished_jobs, run_jobs
 from workbench.engine.store import Store, to_trajectory
@@ -135,8 +136,10 @@ def test_a_name_changes_with_all_that_determines_the_result(tmp_path: Path, monk
     (tmp_path / "elsewhere" / "copy.csv").write_text(log.read_text())
     moved = {"kind": "replay", "log": "elsewhere/copy.csv"}
     assert plan(minimal(delay=moved), folder=tmp_path)[0].name == logs[1]
-    monkeypatch.setattr(sweep, "__version__", "another")
-    assert plan(minimal())[0].name != base.name
+    for package in (sweep, nx):
+        with monkeypatch.context() as patch:
+            patch.setattr(package, "__version__", "another")
+            assert plan(minimal())[0].name != base.name
 
 
 REFUSED = {
@@ -270,6 +273,17 @@ def test_a_process_that_grew_is_replaced_though_warnings_are_errors() -> None:
     assert len(set(processes)) > 2
 
 
+def test_a_killed_process_is_one_line() -> None:
+    with pytest.raises(LostWorkerError, match="a worker process was killed, perhaps for want of memory: run again"):
+        run_jobs([partial(os._exit, 1), partial(time.sleep, 5)], 2)
+
+
+def test_who_stops_early_is_not_warned() -> None:
+    results = finished_jobs([partial(time.sleep, 0.1)] * 8, 2)
+    next(results)
+    results.close()  # warnings are errors here
+
+
 @pytest.fixture
 def cluster(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[str]:
     """A Dask scheduler and two workers, or as many as asked, each a process of its own, on the loopback."""
@@ -290,7 +304,7 @@ def cluster(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[str]:
     ]
     try:
         deadline = time.monotonic() + 60
-        while not where.exists() and time.monotonic() < deadline:
+        while not (where.exists() and where.read_text()) and time.monotonic() < deadline:
             time.sleep(0.05)
         yield json.loads(where.read_text())["address"]
     finally:
@@ -305,6 +319,39 @@ def test_a_cluster_makes_the_same_bytes(undisturbed: tuple[Path, Path], tmp_path
     assert contents(tmp_path / "cluster") == contents(folder)
     with pytest.raises(InputError, match=r"gone\.toml: cannot be read"):
         list(finished_jobs([partial(read_sweep, "gone.toml")] * 2, 1, cluster=cluster))
+
+
+@pytest.mark.parametrize("cluster", [1], indirect=True)
+def test_the_command_on_a_cluster_makes_the_same_bytes(
+    undisturbed: tuple[Path, Path], tmp_path: Path, cluster: str
+) -> None:
+    path, folder = undisturbed
+    command = [WORKBENCH, "simulate", path, "--cluster", cluster, "--out", tmp_path / "cluster"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert (done.returncode, done.stderr.count("\n")) == (0, 1), done.stderr
+    assert "At the last checkpoint" in done.stdout
+    assert contents(tmp_path / "cluster") == contents(folder)
+
+
+@pytest.mark.parametrize("cluster", [1], indirect=True)
+def test_a_cluster_that_goes_away_is_told(cluster: str) -> None:
+    distributed = pytest.importorskip("distributed")
+    with distributed.Client(cluster, set_as_default=False) as client:
+        client.wait_for_workers(1)
+        (worker,) = client.run(os.getpid).values()
+        scheduler = client.run_on_scheduler(os.getpid)
+    told: list[str] = []
+
+    def tell(line: str) -> None:
+        told.append(line)
+        os.kill(scheduler, signal.SIGKILL)
+
+    results = finished_jobs([partial(time.sleep, 1.0)] * 5, 1, cluster=cluster, tell=tell)
+    next(results)
+    os.kill(worker, signal.SIGKILL)
+    with pytest.raises(LostWorkerError, match=f"the Dask scheduler at {cluster} is gone: start one and run again"):
+        list(results)
+    assert told == ["the cluster has no workers left: waiting for one to come back"]
 
 
 @pytest.mark.parametrize("cluster", [0], indirect=True)
@@ -332,6 +379,23 @@ def test_what_is_there_is_not_run_again(
     assert contents(store.folder) == contents(folder)
     run_sweep(read_sweep(path), store, n_jobs=2)  # nothing is left to do
     assert len(runs) == 3
+
+
+def test_a_file_that_is_cut_anywhere_is_computed_again(undisturbed: tuple[Path, Path], tmp_path: Path) -> None:
+    path, folder = undisturbed
+    store = Store(tmp_path / "cut")
+    store.prepare()
+    for name, content in contents(folder).items():
+        (store.folder / name).write_bytes(content)
+    cut = store.folder / f"{store.names()[2]}.nc"
+    content = cut.read_bytes()
+    for length in (*range(0, len(content), 50), len(content) - 1):
+        cut.write_bytes(content[:length])
+        assert store.whole() == set(store.names()) - {cut.stem}
+    with pytest.raises(InputError, match="no result can be read here"):
+        store.read(cut.stem)
+    run_sweep(read_sweep(path), store)
+    assert contents(store.folder) == contents(folder)
 
 
 def test_killed_twenty_times_at_random_moments_nothing_is_lost_and_nothing_twice(tmp_path: Path) -> None:

@@ -5,13 +5,15 @@ import importlib
 import io
 import os
 import select
+import signal
 import sys
+from types import FrameType
 from typing import NoReturn
 
 import click
 
 from workbench import __version__
-from workbench.core.errors import InputError
+from workbench.core.errors import InputError, LostWorkerError
 
 COMMANDS = {
     "profile": "Fit delay models to a response-time log and give each worker's straggle probability.",
@@ -62,8 +64,17 @@ def app(ctx: click.Context) -> None:
         click.echo(ctx.get_help())
 
 
+class Terminated(KeyboardInterrupt):
+    """SIGTERM: the end that an interrupt is, with an exit code of its own."""
+
+
+def _terminate(number: int, frame: FrameType | None) -> NoReturn:
+    raise Terminated
+
+
 def main() -> None:
     """Run the command line; a mistake in the input is one line on stderr and exit code 2."""
+    signal.signal(signal.SIGTERM, _terminate)
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # a terminal that lacks a letter shows a question mark
     try:
@@ -75,7 +86,10 @@ def main() -> None:
     except (InputError, click.ClickException) as error:
         _leave(str(error), 2)
     except (KeyboardInterrupt, click.Abort) as stop:
-        _leave(str(stop.__cause__ or stop) or "interrupted", 130)  # click wraps the one in the other
+        reason = stop.__cause__ or stop  # click wraps the one in the other
+        _leave(str(reason) or "interrupted", 143 if isinstance(reason, Terminated) else 130)
+    except LostWorkerError as lost:
+        _leave(str(lost), 1)
     except MemoryError:
         _leave("out of memory: ask for fewer runs, parts or workers", 2)
     except BrokenPipeError:

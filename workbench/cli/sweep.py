@@ -1,8 +1,6 @@
 """`workbench simulate CONFIG.toml`: a sweep into a store, with its progress and a table of what came out."""
 
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +8,7 @@ import click
 import msgspec
 import numpy as np
 
-from workbench.core.errors import InputError
+from workbench.core.errors import InputError, LostWorkerError
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -21,12 +19,13 @@ if TYPE_CHECKING:
 
 def sweep(path: str, *, out: str | None, jobs: int, cluster: str | None, resume: bool, as_json: bool) -> None:
     """Run what is missing of the sweep at `path` and print its results."""
+    from workbench.cli.progress import bar
     from workbench.engine.store import Store
     from workbench.engine.sweep import read_sweep, run_sweep
 
     configurations = read_sweep(path)
     store = Store(out if out is not None else Path(path).with_suffix(".results"))
-    there = {each.name for each in configurations} & set(store.names())
+    there = {each.name for each in configurations} & store.whole()
     if store.names() and not resume:
         raise InputError(
             f"{store.folder} holds {len(store.names())} results, {len(there)} of them of this sweep's "
@@ -35,37 +34,25 @@ def sweep(path: str, *, out: str | None, jobs: int, cluster: str | None, resume:
     missing = [each for each in configurations if each.name not in there]
     click.echo(f"{len(configurations)} configurations, {len(missing)} to run, results in {store.folder}", err=True)
     try:
-        with _bar(sum(each.work for each in missing)) as advance:
-            run_sweep(configurations, store, n_jobs=jobs, cluster=cluster, done=lambda each: advance(each.work))
-    except KeyboardInterrupt:
-        kept = len({each.name for each in configurations} & set(store.names()))
-        raise KeyboardInterrupt(
-            f"interrupted with {kept} of {len(configurations)} results in {store.folder}: --resume goes on"
-        ) from None
+        with bar("run-iterations", sum(each.work for each in missing)) as advance:
+            run_sweep(
+                configurations,
+                store,
+                n_jobs=jobs,
+                cluster=cluster,
+                done=lambda each: advance(each.work),
+                tell=partial(click.echo, err=True),
+            )
+    except (KeyboardInterrupt, LostWorkerError) as stop:
+        kept = len({each.name for each in configurations} & store.whole())
+        reason = f"{stop}; there are" if isinstance(stop, LostWorkerError) else "interrupted with"
+        stop.args = (f"{reason} {kept} of {len(configurations)} results in {store.folder}: --resume goes on",)
+        raise
     rows = [_summary(each, store.read(each.name)) for each in configurations]
     if as_json:
         click.echo(msgspec.json.encode({"store": str(store.folder), "results": rows}))
     else:
         _show(rows, store)
-
-
-@contextmanager
-def _bar(total: int) -> Iterator[Callable[[int], None]]:
-    """Show progress with the time left on a terminal's stderr; yield what moves it on."""
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
-
-    progress = Progress(
-        TextColumn("run-iterations"),
-        BarColumn(),
-        TaskProgressColumn(),
-        TimeRemainingColumn(),
-        console=Console(stderr=True),
-        disable=not sys.stderr.isatty(),
-    )
-    task = progress.add_task("", total=total)
-    with progress:
-        yield lambda work: progress.advance(task, work)
 
 
 def _summary(configuration: "Configuration", result: "xr.Dataset") -> dict[str, object]:

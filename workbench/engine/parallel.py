@@ -2,17 +2,25 @@
 
 import contextlib
 import ctypes
+import logging
+import os
+import queue
 import re
+import signal
+import threading
+import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import BrokenExecutor, CancelledError
 from importlib import import_module
 from typing import Any, TypeVar
 
-from workbench.core.errors import InputError
+from workbench.core.errors import InputError, LostWorkerError
 
 T = TypeVar("T")
 
 CLUSTER_PATIENCE_S = 10
+LOOK_S = 1  # between looks at whether those are still there on whom one waits
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # as <malloc.h> numbers them
 CLUSTER_ADDRESS = r"(tcp|tls|ws|wss)://.+:\d+"
 
@@ -35,7 +43,11 @@ def run_jobs(jobs: Sequence[Callable[[], T]], n_jobs: int, done: Callable[[int],
 
 
 def finished_jobs(
-    jobs: Sequence[Callable[[], T]], n_jobs: int, *, cluster: str | None = None
+    jobs: Sequence[Callable[[], T]],
+    n_jobs: int,
+    *,
+    cluster: str | None = None,
+    tell: Callable[[str], None] | None = None,
 ) -> Iterator[tuple[int, T]]:
     """Yield each job's index and result as it is finished.
 
@@ -45,13 +57,15 @@ def finished_jobs(
     Parameters
     ----------
     cluster : address of a Dask scheduler, whose workers have this package; then n_jobs says nothing
+    tell : called with a line when the cluster has lost its last worker, and one has to come back
 
     Raises
     ------
     InputError : no cluster at the address, one without workers, or no Dask to speak to it
+    LostWorkerError : a process was killed, or the scheduler
     """
     if cluster is not None and jobs:
-        yield from _on_cluster(jobs, cluster)
+        yield from _on_cluster(jobs, cluster, tell)
     elif n_jobs == 1 or len(jobs) <= 1:
         for index, job in enumerate(jobs):
             yield _on_one_thread(index, job)
@@ -64,26 +78,67 @@ def _on_processes(jobs: Sequence[Callable[[], T]], n_processes: int) -> Iterator
     # A process that has grown is replaced, which changes no result. joblib says so in the thread that feeds the
     # processes: where warnings are errors it would die of that, and all would wait for ever.
     warnings.filterwarnings("ignore", "A worker stopped while", UserWarning, module=r"joblib\.externals\.loky\.")
-    with joblib.parallel_config(backend="loky", inner_max_num_threads=1):
+    # Whoever stops early knows that there was more to come.
+    warnings.filterwarnings("ignore", ".*You could benefit from adjusting", UserWarning, module=r"joblib\.parallel")
+    worker = {"initializer": _follow, "initargs": (os.getpid(),)}
+    with joblib.parallel_config(backend="loky", inner_max_num_threads=1, **worker):
         pool = joblib.Parallel(n_processes, return_as="generator_unordered")
         results = pool((_on_one_thread, each, {}) for each in enumerate(jobs))
     try:
         yield from results
-    finally:
-        with warnings.catch_warnings():  # whoever stops early knows that there was more to come
-            warnings.simplefilter("ignore", UserWarning)
-            results.close()
+    except BrokenExecutor:
+        raise LostWorkerError(
+            "a worker process was killed, perhaps for want of memory: run again, or with fewer --jobs"
+        ) from None
 
 
-def _on_cluster(jobs: Sequence[Callable[[], T]], address: str) -> Iterator[tuple[int, T]]:
+def _follow(parent: int) -> None:
+    """Leave interrupts to the parent, which ends its workers, and end when it was killed and could not."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(LOOK_S)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def _on_cluster(
+    jobs: Sequence[Callable[[], T]], address: str, tell: Callable[[str], None] | None
+) -> Iterator[tuple[int, T]]:
     client = _client(address)
+    killed: Any = import_module("distributed").KilledWorker
+    finished: queue.SimpleQueue[Any] = queue.SimpleQueue()
     try:
         futures = client.map(_on_one_thread, range(len(jobs)), jobs, pure=False)
-        for future in import_module("distributed").as_completed(futures, loop=client.loop):
+        for future in futures:
+            future.add_done_callback(finished.put)
+        for _ in futures:
+            future = _next(finished, client, tell)
             yield future.result()
             future.release()
+    except CancelledError:
+        logging.getLogger("distributed.client").disabled = True  # it would say the same at length
+        raise LostWorkerError(f"the Dask scheduler at {address} is gone: start one and run again") from None
+    except killed:
+        raise LostWorkerError(
+            "Dask workers die again and again of the same work, perhaps for want of memory: "
+            "see what their logs say, and run again"
+        ) from None
     finally:
         client.close()  # the cluster drops what nobody waits for
+
+
+def _next(finished: "queue.SimpleQueue[Any]", client: Any, tell: Callable[[str], None] | None) -> Any:
+    """Wait for a future that has finished, and tell of a cluster on which none can."""
+    while True:
+        with contextlib.suppress(queue.Empty):
+            return finished.get(timeout=LOOK_S)
+        with contextlib.suppress(OSError):  # a scheduler that is gone cancels what is waited for
+            if tell is not None and not client.nthreads():
+                tell("the cluster has no workers left: waiting for one to come back")
+                tell = None
 
 
 def _on_one_thread(index: int, job: Callable[[], T]) -> tuple[int, T]:

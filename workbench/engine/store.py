@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import xarray as xr
 
 SUFFIX = ".nc"
+UNREADABLE = (OSError, TypeError, ValueError, IndexError)  # whatever scipy raises for what is cut or no NetCDF
 UNITS = {
     "loss": "1",
     "error_sq": "1",
@@ -37,8 +38,12 @@ class Store:
         self.folder = Path(folder)
 
     def names(self) -> list[str]:
-        """The configurations that are done, in order of their names."""
+        """The names of the results that are there, in their order."""
         return sorted(path.name.removesuffix(SUFFIX) for path in self.folder.glob(f"*{SUFFIX}"))
+
+    def whole(self) -> set[str]:
+        """The names of those that need not be computed again: a copy or a disk may have cut a file short."""
+        return {name for name in self.names() if _is_whole(self.folder / f"{name}{SUFFIX}")}
 
     def prepare(self) -> None:
         """Make the folder, and clear away what a killed writer left half done.
@@ -70,17 +75,23 @@ class Store:
         path = self.folder / f"{name}{SUFFIX}"
         try:
             return xr.load_dataset(path, engine="scipy")
-        except (
-            OSError,
-            TypeError,
-            ValueError,
-            IndexError,
-        ) as error:  # whatever scipy raises for what is cut or no NetCDF
-            raise InputError(f"{path}: no result can be read here ({error}): run its configuration again") from None
+        except UNREADABLE as error:
+            raise InputError(f"{path}: no result can be read here ({error}): --resume computes it again") from None
 
     def __iter__(self) -> Iterator["xr.Dataset"]:
         """Yield every result in order of the names."""
         return (self.read(name) for name in self.names())
+
+
+def _is_whole(path: Path) -> bool:
+    """Tell by the header, a tenth of the time of reading all, whether every array has its bytes."""
+    from scipy.io import netcdf_file
+
+    try:
+        with netcdf_file(path, mmap=True):
+            return True
+    except UNREADABLE:
+        return False
 
 
 def to_netcdf(trajectory: Trajectory, attributes: Mapping[str, object]) -> bytes:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Annotated, Any, get_type_hints
 
 import msgspec
+import networkx as nx
 import numpy as np
 import scipy
 from msgspec import Meta, Struct
@@ -168,6 +169,7 @@ def _configuration(raw: dict[str, Any], cell: str, folder: Path) -> Configuratio
     named = str(table.scheme.pop("name", None) or table.scheme.get("kind", ""))
     plain = deepcopy(msgspec.to_builtins(table))
     determined_by = {"workbench": __version__, "numpy": np.__version__, "scipy": scipy.__version__}
+    determined_by["networkx"] = nx.__version__  # draws graphs
     determined_by |= catalogue.packages_behind(_texts(raw))
     for where, found, known in (
         ("problem", catalogue.problems(), ("n_parts", "seed", "images", "labels")),
@@ -274,23 +276,25 @@ def run_sweep(
     n_jobs: int = 1,
     cluster: str | None = None,
     done: Callable[[Configuration], None] | None = None,
+    tell: Callable[[str], None] | None = None,
 ) -> None:
-    """Run what the store does not hold yet; each result is written as soon as it is there.
+    """Run what the store does not hold whole yet; each result is written as soon as it is there.
 
     Parameters
     ----------
-    n_jobs, cluster : as for `finished_jobs`; the results do not depend on them
+    n_jobs, cluster, tell : as for `finished_jobs`; the results do not depend on them
     done : called with each configuration whose result has been written
 
     Raises
     ------
     InputError : what a configuration asks for cannot be had; results written before it stay
+    LostWorkerError : what it ran on went away; these stay likewise
     """
     store.prepare()
-    there = set(store.names())
+    there = store.whole()
     missing = [configuration for configuration in configurations if configuration.name not in there]
     jobs = [partial(run_configuration, configuration) for configuration in missing]
-    for index, trajectory in finished_jobs(jobs, n_jobs, cluster=cluster):
+    for index, trajectory in finished_jobs(jobs, n_jobs, cluster=cluster, tell=tell):
         store.write(missing[index].name, to_netcdf(trajectory, _attributes(missing[index])))
         if done is not None:
             done(missing[index])
