@@ -197,3 +197,12 @@ def test_two_processes_end_with_their_parent(
         interrupted = f"workbench: interrupted with {kept} of 6 results in {store}: --resume goes on"
         assert said.splitlines()[1:] == ["", interrupted]
     assert len(Store(store).whole()) == kept
+
+
+def test_a_mistake_in_one_configuration_is_one_line_before_any_work(tmp_path: Path) -> None:
+    config = written(tmp_path / "sweep.toml")
+    config.write_text(config.read_text().replace("[1, 3]", "[1, 5]"))
+    done = simulate(config)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "workbench: fastest_k n_wait=5: n_wait is 5: wait for at least 1 and at most all 4 workers\n"
+    assert not config.with_suffix(".results").exists()

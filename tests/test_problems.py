@@ -28,6 +28,7 @@ from workbench.problems import (
     rosenbrock,
     samples,
     softmax_regression,
+    two_class_logistic,
 )
 from workbench.problems.binary_logistic import BinaryLogistic
 from workbench.problems.least_squares import LeastSquares
@@ -60,9 +61,7 @@ def softmax(**options) -> SoftmaxRegression:
 
 def two_digits(n_parts: int = 7, *, n_pixels: int = 784, **options) -> BinaryLogistic:
     images, labels = digits(100, n_pixels)
-    return logistic_regression.two_classes(
-        n_parts, seed=5, images=images, labels=labels, **{"n_samples": 20, **options}
-    )
+    return two_class_logistic.build(n_parts, seed=5, images=images, labels=labels, **{"n_samples": 20, **options})
 
 
 LEAST_SQUARES = least_squares.build(6, seed=3, dim=8, n_samples=24, condition=7.0)
@@ -76,7 +75,7 @@ PROBLEMS: dict[str, Problem] = {
     "quadratic": quadratic.build(5, seed=2, dim=9),
     "logistic_regression": logistic_regression.build(4, seed=2, dim=7, n_samples=50),
     "logistic_regression/one sample a part": logistic_regression.build(12, seed=2, dim=7, n_samples=12),
-    "logistic_regression/two_classes": two_digits(),
+    "two_class_logistic": two_digits(),
     "one_vs_rest_logistic": on_digits(one_vs_rest_logistic, precision="double"),
     "one_vs_rest_logistic/sum": on_digits(one_vs_rest_logistic, 20, precision="double", average=False, centre=False),
     "rosenbrock": rosenbrock.build(5, seed=4, n_samples=13),
@@ -386,7 +385,7 @@ def test_the_seed_fixes_the_problem(key, monkeypatch):
 CUT_ANYWHERE = {
     "least_squares/onebit_gc": lambda p: least_squares.onebit_gc(p, seed=1, dim=6, n_samples=24),
     "least_squares/fastest_k": lambda p: least_squares.fastest_k(p, seed=1, dim=6, n_samples=24),
-    "logistic_regression/two_classes": lambda p: two_digits(p, n_pixels=8),
+    "two_class_logistic": lambda p: two_digits(p, n_pixels=8),
     "one_vs_rest_logistic": lambda p: on_digits(one_vs_rest_logistic, p, n_pixels=8, precision="double"),
     "softmax_regression": lambda p: on_digits(softmax_regression, p, n_pixels=8, precision="double"),
     "one_hidden_layer": lambda p: on_digits(one_hidden_layer, p, n_pixels=8, precision="double"),
@@ -430,7 +429,7 @@ NARROW = {
     **{key: PROBLEMS[key] for key in PROBLEMS if key.startswith(("least_squares", "quadratic"))},
     "quadratic/ill-conditioned": quadratic.build(3, seed=0, spectrum=np.geomspace(1e-4, 100.0, 12)),
     "logistic_regression": PROBLEMS["logistic_regression"],
-    "logistic_regression/two_classes": two_digits(n_pixels=6, l2=0.01),
+    "two_class_logistic": two_digits(n_pixels=6, l2=0.01),
     "one_vs_rest_logistic": on_digits(one_vs_rest_logistic, n_pixels=5, precision="double"),
     "one_vs_rest_logistic/sum": on_digits(
         one_vs_rest_logistic, n_pixels=5, precision="double", average=False, centre=False

@@ -22,7 +22,7 @@ from workbench.core import catalogue
 from workbench.core.streams import stream
 from workbench.core.types import FloatArray, IntArray, Problem, Trajectory
 from workbench.engine.loop import simulate
-from workbench.problems import least_squares, logistic_regression, rosenbrock
+from workbench.problems import least_squares, rosenbrock, two_class_logistic
 from workbench.problems.least_squares import LeastSquares
 from workbench.quantizers import identity, random_sign
 from workbench.schemes.coded_sgd import CodedSgd, State
@@ -332,7 +332,7 @@ def build_problem(name: ProblemName, seed: int, pixel_scale: float = 1.0) -> Any
     if name == "rosenbrock":
         return rosenbrock.build(1000, seed=seed)
     images, labels = _images(name)
-    unit = logistic_regression.two_classes(
+    unit = two_class_logistic.build(
         IMAGES, seed=seed, images=images, labels=labels, classes=CLASSES[name], n_samples=IMAGES
     )
     return replace(unit, features=pixel_scale * unit.features)

@@ -21,7 +21,7 @@ def sweep(path: str, *, out: str | None, jobs: int, cluster: str | None, resume:
     """Run what is missing of the sweep at `path` and print its results."""
     from workbench.cli.progress import bar
     from workbench.engine.store import Store
-    from workbench.engine.sweep import read_sweep, run_sweep
+    from workbench.engine.sweep import check, read_sweep, run_sweep
 
     configurations = read_sweep(path)
     store = Store(out if out is not None else Path(path).with_suffix(".results"))
@@ -32,6 +32,7 @@ def sweep(path: str, *, out: str | None, jobs: int, cluster: str | None, resume:
             f"{len(configurations)}: add --resume to go on, or choose another folder with --out"
         )
     missing = [each for each in configurations if each.name not in there]
+    check(missing)
     click.echo(f"{len(configurations)} configurations, {len(missing)} to run, results in {store.folder}", err=True)
     try:
         with bar("run-iterations", sum(each.work for each in missing)) as advance:

@@ -10,6 +10,7 @@ from math import prod
 
 import numpy as np
 
+from workbench.core.errors import InputError
 from workbench.core.types import FloatArray, IntArray, WordArray
 
 PAIR, WORD = np.dtype("<u8"), np.dtype("<i4")  # the lower half comes first on every machine
@@ -23,7 +24,13 @@ def stream(seed: int, name: str, run: int = 0) -> np.random.Generator:
     seed : the experiment's seed, non-negative
     name : the noise source, for instance "stragglers" or "quantizer/osgc"
     run : index of the run, non-negative
+
+    Raises
+    ------
+    InputError : a negative seed
     """
+    if seed < 0:
+        raise InputError(f"seed is {seed}: it must not be negative")
     key = int.from_bytes(blake2b(name.encode(), digest_size=8).digest(), "little")
     return np.random.default_rng(np.random.SeedSequence(entropy=seed, spawn_key=(key, run)))
 

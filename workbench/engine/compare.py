@@ -83,7 +83,7 @@ def coded_schemes(
     setting: Setting, codes: Sequence[GradientCode], *, deadline_s: float | None, reference: bool = True
 ) -> list[CodedSgd | WaitForAll]:
     """Return a scheme for each code, and for gradient descent that waits for all; the step sizes are to be tuned."""
-    untuned = ConstantStep(0.0)
+    untuned = ConstantStep(1.0)
     coded = [CodedSgd(setting, code, untuned, deadline_s) for code in codes]
     return [*coded, *([WaitForAll(setting, untuned)] if reference else [])]
 

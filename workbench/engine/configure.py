@@ -1,7 +1,8 @@
 """From a table of plain values, as a configuration file holds it, to the arguments of a function."""
 
 import inspect
-from collections.abc import Callable, Mapping
+import math
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
@@ -10,6 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from workbench.core.errors import InputError
+
+MOST_INTEGER = 2**63 - 1
 
 Converter = Callable[[Any, str], Any]  # the value found, and where; returns the argument
 
@@ -34,19 +37,42 @@ def call(
     ------
     InputError : a key that is no parameter, one that is missing, a value of another type
     """
-    arguments = complete(function, table=table, where=where, known=known, n_given=len(given))
-    hints = get_type_hints(function)
-    ready = {
-        name: _convert(value, hints.get(name, Any), f"{where} {name}", converters or {})
-        for name, value in arguments.items()
-    }
+    ready = arguments(function, table=table, where=where, known=known, n_given=len(given), converters=converters)
     return function(*given, **known, **ready)
 
 
-def complete(
-    function: Callable[..., Any], *, table: Mapping[str, Any], where: str, known: Mapping[str, Any], n_given: int = 0
+def arguments(
+    function: Callable[..., Any],
+    *,
+    table: Mapping[str, Any],
+    where: str,
+    known: Collection[str],
+    n_given: int = 0,
+    converters: Mapping[Any, Converter] | None = None,
 ) -> dict[str, Any]:
-    """Return the table with the defaults of all parameters that it leaves out and that are not known.
+    """Return what the table names as the function takes it; what it leaves out keeps its default.
+
+    Raises
+    ------
+    InputError : as for `call`
+    """
+    check_names(function, table=table, where=where, known=known, n_given=n_given)
+    hints = _hints(function)
+    return {name: _convert(value, hints[name], f"{where} {name}", converters or {}) for name, value in table.items()}
+
+
+def _hints(function: Callable[..., Any]) -> dict[str, Any]:
+    """Return the parameters' annotations; that of the result may name what only a type checker can evaluate."""
+    found = {name: each.annotation for name, each in inspect.signature(function).parameters.items()}
+    if any(isinstance(each, str) for each in found.values()):
+        found |= get_type_hints(function)
+    return {name: Any if each is inspect.Parameter.empty else each for name, each in found.items()}
+
+
+def check_names(
+    function: Callable[..., Any], *, table: Mapping[str, Any], where: str, known: Collection[str], n_given: int = 0
+) -> None:
+    """Hold the table's keys against the parameters that are not known.
 
     Raises
     ------
@@ -60,11 +86,11 @@ def complete(
     missing = [name for name, each in open_ones.items() if each.default is each.empty and name not in table]
     if missing:
         raise InputError(f"{where} needs '{missing[0]}': it takes {', '.join(open_ones)}")
-    return {name: table.get(name, each.default) for name, each in open_ones.items()}
 
 
 def _convert(value: Any, annotation: Any, where: str, converters: Mapping[Any, Converter]) -> Any:
     """Turn one value into what its annotation asks for."""
+    check_numbers(value, where)
     for kind, converter in converters.items():
         if annotation == kind:
             return converter(value, where)
@@ -79,6 +105,25 @@ def _convert(value: Any, annotation: Any, where: str, converters: Mapping[Any, C
         return msgspec.convert(value, annotation, dec_hook=_from_plain)
     except msgspec.ValidationError as error:
         raise InputError(f"{where} is {_shown(value)}: {error}") from None
+
+
+def check_numbers(value: Any, where: str) -> None:
+    """Refuse NaN, infinity and integers beyond 64 bits, wherever in a value they are: no parameter is one of these.
+
+    Raises
+    ------
+    InputError : the first of them
+    """
+    if isinstance(value, Mapping):
+        for name, each in value.items():
+            check_numbers(each, f"{where} {name}".strip())
+    elif isinstance(value, list):
+        for each in value:
+            check_numbers(each, where)
+    elif isinstance(value, float) and not math.isfinite(value):
+        raise InputError(f"{where} is {value}: give a finite number")
+    elif isinstance(value, int) and abs(value) > MOST_INTEGER:
+        raise InputError(f"{where} is {_shown(value)}: integers have 64 bits")
 
 
 def _array(value: Any, where: str, *, scalar: bool) -> npt.NDArray[np.generic]:

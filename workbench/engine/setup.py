@@ -1,7 +1,8 @@
 """From names, files and tables of plain values to what the loop needs: problem, delays, codes, schemes."""
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -23,9 +24,11 @@ from workbench.topologies import mixing
 from workbench.topologies.mixing import Mixing
 
 Table = Mapping[str, Any]
+Design = Callable[..., GradientCode]  # as `build_code`
 
 MOST_DESIGNS = 5
 UNQUANTIZED_BITS = 32
+MOST_BITS = 64
 STEP_KINDS = {
     "constant": step_sizes.ConstantStep,
     "inverse_time": step_sizes.InverseTimeStep,
@@ -47,10 +50,24 @@ def build_problem(key: str, n_parts: int, *, seed: int, where: str = "the proble
     InputError : an unknown key or parameter, or data that is not on this machine
     """
     module = catalogue.pick("problem", catalogue.problems(), key)
-    table = {name: value for name, value in parameters.items() if value is not None}
+    given = {"n_parts": n_parts, "seed": seed} | parameters
+    table = {name: value for name, value in given.items() if value is not None}
     data = _data_of(module, table.pop("dataset", None)) if hasattr(module, "DATASET") else {}
-    problem: Problem = configure.call(module.build, n_parts, seed=seed, table=table, where=where, **data)
+    with _in_range(where):
+        problem: Problem = configure.call(module.build, table=table, where=where, **data)
+        if not np.isfinite(problem.loss(problem.initial()[None])).all():
+            raise FloatingPointError("the loss at the start")
     return problem
+
+
+@contextmanager
+def _in_range(where: str) -> Iterator[None]:
+    """Refuse numbers, each of them allowed, from which nothing finite can be computed."""
+    try:
+        with np.errstate(over="raise", invalid="raise", divide="raise"):
+            yield
+    except (ArithmeticError, MemoryError, np.linalg.LinAlgError) as error:
+        raise InputError(f"{where} leads beyond the range of numbers ({error}): take more moderate values") from None
 
 
 def _data_of(module: Any, name: str | None) -> dict[str, Any]:
@@ -79,8 +96,14 @@ def build_delay(table: Table, n_workers: int, *, where: str = "[delay]") -> Dela
     return delay
 
 
-def build_scheme(table: Table, setting: Setting, *, seed: int, where: str = "[scheme]") -> Scheme[Any]:
+def build_scheme(
+    table: Table, setting: Setting, *, seed: int, where: str = "[scheme]", design: Design | None = None
+) -> Scheme[Any]:
     """Build the scheme that a table names by `kind`; codes, quantizers and mixing matrices are tables inside it.
+
+    Parameters
+    ----------
+    design : in place of `build_code`, for whoever knows some codes already
 
     Raises
     ------
@@ -88,27 +111,38 @@ def build_scheme(table: Table, setting: Setting, *, seed: int, where: str = "[sc
     """
     kind, rest = _split(table, where)
     module = catalogue.pick("scheme", catalogue.schemes(), kind)
-    scheme: Scheme[Any] = configure.call(
-        module.build, setting, table=rest, where=where, converters=_converters(rest, setting, seed, where)
-    )
+    converters = _converters(rest, setting, seed, where, design or build_code)
+    with _in_range(where):
+        scheme: Scheme[Any] = configure.call(module.build, setting, table=rest, where=where, converters=converters)
     return scheme
 
 
-def _converters(table: Table, setting: Setting, seed: int, where: str) -> dict[Any, configure.Converter]:
+def _converters(
+    table: Table, setting: Setting, seed: int, where: str, design: Design
+) -> dict[Any, configure.Converter]:
     """Say how a scheme's parameters that are no plain values are made of tables."""
     n_workers, deadline_s = setting.n_workers, table.get("deadline_s")
     if deadline_s is not None and (isinstance(deadline_s, bool) or not isinstance(deadline_s, int | float)):
         raise InputError(f"{where} deadline_s is {deadline_s!r}: give a positive finite number of seconds")
 
     def code(value: Any, where: str) -> GradientCode:
-        return build_code(_table(value, where), setting, deadline_s=deadline_s, seed=seed, where=where)
+        return design(_table(value, where), setting, deadline_s=deadline_s, seed=seed, where=where)
 
     def quantizer(value: Any, where: str) -> Quantizer:
         return build_quantizer(_table(value, where), n_workers, where=where)
 
     def mixed(value: Any, where: str) -> Mixing:
         table = {"graph": value} if isinstance(value, str) else _table(value, where)
-        found: Mixing = configure.call(mixing.build, n_workers, table=table, where=where)
+
+        def family(value: Any, where: str) -> Table:
+            kind, rest = _split(_table(value, where), where)
+            module = catalogue.pick("graph", catalogue.topologies(), kind)
+            known = {"n_workers", "rng"} | table.keys()
+            return {"kind": kind} | configure.arguments(module.graph, table=rest, where=where, known=known)
+
+        found: Mixing = configure.call(
+            mixing.build, n_workers, table=table, where=where, converters={mixing.Family: family}
+        )
         return found
 
     return {StepSize: build_step_size, GradientCode: code, Quantizer: quantizer, Mixing: mixed}
@@ -122,8 +156,7 @@ def build_step_size(value: Any, where: str) -> StepSize:
     InputError : a number that is not positive, an unknown kind
     """
     if isinstance(value, int | float) and not isinstance(value, bool):
-        if not 0 < value < np.inf:
-            raise InputError(f"{where} is {value}: a step size is positive and finite")
+        configure.check_numbers(value, where)
         return ConstantStep(float(value))
     kind, rest = _split(_table(value, where), where)
     if kind not in STEP_KINDS:
@@ -141,12 +174,13 @@ def build_quantizer(table: Table, n_workers: int, *, where: str) -> Quantizer:
     """
     kind, rest = _split(table, where)
     module = catalogue.pick("quantizer", catalogue.quantizers(), kind)
-    bits = np.asarray(rest.pop("bits", UNQUANTIZED_BITS))
-    if bits.dtype.kind != "i" or bits.ndim > 1 or bits.size not in (1, n_workers):
-        raise InputError(f"{where} bits: give a whole number, or one for each of the {n_workers} workers")
-    quantizer: Quantizer = configure.call(
-        module.quantizer, np.broadcast_to(bits, n_workers).copy(), table=rest, where=where
-    )
+    bits = rest.pop("bits", UNQUANTIZED_BITS)
+    each = bits if isinstance(bits, list) else [bits] * n_workers
+    if len(each) != n_workers or not all(type(own) is int and 0 <= own <= MOST_BITS for own in each):
+        raise InputError(
+            f"{where} bits: give a whole number up to {MOST_BITS}, or one for each of the {n_workers} workers"
+        )
+    quantizer: Quantizer = configure.call(module.quantizer, np.array(each), table=rest, where=where)
     return quantizer
 
 

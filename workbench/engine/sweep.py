@@ -5,7 +5,7 @@ import itertools
 import json
 import re
 import tomllib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from functools import lru_cache, partial
@@ -20,20 +20,21 @@ import scipy
 from msgspec import Meta, Struct
 
 from workbench import __version__
+from workbench.codes.code import GradientCode
 from workbench.core import catalogue
 from workbench.core.errors import InputError
-from workbench.core.types import IntArray, Problem, Trajectory
+from workbench.core.types import DelayModel, IntArray, Problem, Trajectory
 from workbench.engine import configure
-from workbench.engine.loop import simulate, spaced_checkpoints
+from workbench.engine.loop import check_sizes, simulate, spaced_checkpoints
 from workbench.engine.parallel import finished_jobs
-from workbench.engine.setup import build_delay, build_problem, build_scheme
+from workbench.engine.setup import build_code, build_delay, build_problem, build_scheme
 from workbench.engine.store import Store, to_netcdf
 from workbench.schemes.scheme import Setting
 
 MAX_CONFIGURATIONS = 100_000
 KEY_LENGTH = 16  # hexadecimal digits of a name
 
-Count = Annotated[int, Meta(ge=1)]
+Count = Annotated[int, Meta(ge=1, le=10**6)]
 Seed = Annotated[int, Meta(ge=0, le=2**63 - 1)]
 
 
@@ -46,7 +47,7 @@ class Table(Struct, forbid_unknown_fields=True):
     scheme: dict[str, Any]
     seed: Seed = 0
     runs: Count = 20
-    iterations: Count = 100
+    iterations: Annotated[int, Meta(ge=1, le=10**9)] = 100
     checkpoints: Count | list[Annotated[int, Meta(ge=0)]] = 24
     chunk_runs: Count | None = None
     measure_gradients: bool = True
@@ -162,8 +163,9 @@ def _put(table: dict[str, Any], key: str, value: Any) -> None:
 
 def _configuration(raw: dict[str, Any], cell: str, folder: Path) -> Configuration:
     """Check a table as far as that needs no work, and name it."""
+    configure.check_numbers(raw, "")
     try:
-        table = msgspec.convert(raw, Table)
+        table = msgspec.convert(msgspec.to_builtins(raw), Table)  # a date is a text
     except msgspec.ValidationError as error:
         raise InputError(f"{error}") from None
     named = str(table.scheme.pop("name", None) or table.scheme.get("kind", ""))
@@ -179,10 +181,19 @@ def _configuration(raw: dict[str, Any], cell: str, folder: Path) -> Configuratio
         for name, checksum in _check_part(getattr(table, where), where, found, known, folder).items():
             determined_by[f"{where} {name}"] = checksum
             plain[where][name] = ""  # what is in a file determines the result, not where it lies
-    written = json.dumps([plain, determined_by], sort_keys=True)
+    written = json.dumps([_whole_as_int(plain), determined_by], sort_keys=True)
     key = hashlib.sha256(written.encode()).hexdigest()[:KEY_LENGTH]
     readable = re.sub(r"[^A-Za-z0-9._=+-]+", "_", named)[:60]
     return Configuration(table, named + cell, f"{readable}-{key}", determined_by)
+
+
+def _whole_as_int(value: Any) -> Any:
+    """Write 1.0 as 1 wherever in nested tables and lists it is: the same number has the same name."""
+    if isinstance(value, dict):
+        return {key: _whole_as_int(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_whole_as_int(each) for each in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _check_part(
@@ -197,7 +208,7 @@ def _check_part(
         catalogue.pick("data set", catalogue.datasets(), str(part.get("dataset", module.DATASET)))
         known = (*known, "dataset")
     taken = {key: value for key, value in part.items() if key not in ("kind", *(known if where == "problem" else ()))}
-    configure.complete(module.build, table=taken, where=f"[{where}]", known=dict.fromkeys(known))
+    configure.check_names(module.build, table=taken, where=f"[{where}]", known=known)
     checksums = {}
     for name, annotation in get_type_hints(module.build).items():
         if annotation in (Path, Path | None) and name in part:
@@ -227,12 +238,21 @@ def build_setting(configuration: Configuration) -> Setting:
     """Build the world of a configuration: its problem, with as many parts as workers unless it says otherwise."""
     table = configuration.table
     problem = {"n_parts": table.n_workers, "seed": table.seed} | table.problem
-    checksums = {name: each for name, each in configuration.determined_by.items() if name.startswith("problem ")}
+    checksums = {
+        where: json.dumps({key: each for key, each in configuration.determined_by.items() if key.startswith(where)})
+        for where in ("problem ", "delay ")
+    }
     return Setting(
-        _problem(json.dumps(problem, sort_keys=True), json.dumps(checksums, sort_keys=True)),
-        build_delay(table.delay, table.n_workers),
+        _problem(json.dumps(problem, sort_keys=True), checksums["problem "]),
+        _delay(json.dumps(table.delay, sort_keys=True), table.n_workers, checksums["delay "]),
         table.seconds_per_bit,
     )
+
+
+@lru_cache(maxsize=8)
+def _delay(written: str, n_workers: int, checksums: str) -> DelayModel:
+    """Build a delay law, of a table and checksums as those of `_problem`: a log takes a while to read."""
+    return build_delay(json.loads(written), n_workers)
 
 
 @lru_cache(maxsize=1)
@@ -246,6 +266,41 @@ def _problem(written: str, checksums: str) -> Problem:
     """
     table = json.loads(written)
     return build_problem(table.pop("kind"), table.pop("n_parts"), where="[problem]", **table)
+
+
+def check(configurations: Iterable[Configuration]) -> None:
+    """Build every configuration but run none; of those that differ in their seed alone, one.
+
+    Each problem and each code is built once. What one seed draws may fail where another's did not, when it runs.
+
+    Raises
+    ------
+    InputError : one that cannot be had, and why
+    """
+    codes: dict[str, GradientCode] = {}
+    unlike: dict[str, Configuration] = {}
+    for each in configurations:
+        unlike.setdefault(_written(each.table, seed=0), each)
+    for configuration in sorted(unlike.values(), key=lambda each: json.dumps(each.table.problem, sort_keys=True)):
+        table = configuration.table
+        world = _written(table, seed=0, scheme={})
+
+        def design(code: dict[str, Any], setting: Setting, *, world: str = world, **given: Any) -> GradientCode:
+            key = json.dumps([world, code, given["deadline_s"]], sort_keys=True)
+            if key not in codes:
+                codes[key] = build_code(code, setting, **given)
+            return codes[key]
+
+        try:
+            build_scheme(table.scheme, build_setting(configuration), seed=table.seed, design=design)
+            check_sizes(table.iterations, table.runs, _checkpoints(table), table.chunk_runs)
+        except InputError as error:
+            raise InputError(f"{configuration.label}: {error}") from None
+
+
+def _written(table: Table, **changes: Any) -> str:
+    """Write a table down, with some of its fields replaced."""
+    return json.dumps(msgspec.to_builtins(msgspec.structs.replace(table, **changes)), sort_keys=True)
 
 
 def run_configuration(configuration: Configuration) -> Trajectory:

@@ -13,6 +13,7 @@ from workbench.core.types import Encoder, FloatArray, IntArray, Regularity
 from workbench.problems.linear_scores import LinearScores, Samples
 from workbench.problems.products import MOST_HESSIANS, Affine, by_hessians, mixing_cost
 from workbench.problems.samples import Floats
+from workbench.problems.sizes import check_memory
 
 Generator = Literal["spectrum", "onebit_gc", "fastest_k"]
 
@@ -183,8 +184,7 @@ def spectrum(
     if n_parts < 1 or dim < 1 or condition < 1:
         raise InputError(f"n_parts = {n_parts}, dim = {dim}, condition = {condition:g}: none may be below 1")
     n_samples = n_parts * -(-6 * dim // n_parts) if n_samples is None else n_samples
-    if n_samples % n_parts or n_samples < dim:
-        raise InputError(f"n_samples = {n_samples}: give a multiple of {n_parts} parts, at least dim = {dim}")
+    _check_sizes(n_parts, dim, n_samples)
     rng = stream(seed, "problem/least_squares")
     eigenvalues = np.geomspace(1.0, condition, dim)  # (D,)
     scale = np.repeat(rng.uniform(0.5, 1.5, n_parts), n_samples // n_parts)  # (N,)
@@ -254,11 +254,12 @@ GENERATORS: dict[str, tuple[Callable[..., LeastSquares], tuple[str, ...]]] = {  
 
 
 def _check_sizes(n_parts: int, dim: int, n_samples: int) -> None:
-    """Refuse parts that cannot be of one size, and samples too few for an optimum."""
+    """Refuse parts that cannot be of one size, and samples too few for an optimum, or too many to hold."""
     if n_parts < 1 or dim < 1:
         raise InputError(f"n_parts = {n_parts}, dim = {dim}: neither may be below 1")
     if n_samples % n_parts or n_samples < dim:
         raise InputError(f"n_samples = {n_samples}: give a multiple of {n_parts} parts, at least dim = {dim}")
+    check_memory(n_samples * dim, f"n_samples = {n_samples} and dim = {dim}")
 
 
 def _regression(

@@ -1,12 +1,12 @@
-"""Logistic regression with two classes, synthetic or two of the digits."""
+"""Logistic regression with two classes, synthetic."""
 
 import numpy as np
 
 from workbench.core.errors import InputError
 from workbench.core.streams import stream
-from workbench.core.types import FloatArray, IntArray
 from workbench.problems.binary_logistic import BinaryLogistic, measured
-from workbench.problems.samples import deal, of_classes, part_starts
+from workbench.problems.samples import part_starts
+from workbench.problems.sizes import check_memory, check_ridge
 
 NAME = "logistic_regression"
 
@@ -39,9 +39,10 @@ def build(
     """
     if n_parts < 1 or dim < 1 or condition < 1:
         raise InputError(f"n_parts = {n_parts}, dim = {dim}, condition = {condition:g}: none may be below 1")
-    _check_ridge(l2)
+    check_ridge(l2)
     n_samples = n_parts * -(-10 * dim // n_parts) if n_samples is None else n_samples
     starts = part_starts(n_samples, n_parts)
+    check_memory(n_samples * dim, f"n_samples = {n_samples} and dim = {dim}")
     rng = stream(seed, f"problem/{NAME}")
     owner = np.repeat(np.arange(n_parts), np.diff(starts))  # (N,)
     spread = np.sqrt(np.geomspace(1.0, condition, dim))  # (D,)
@@ -52,46 +53,3 @@ def build(
     signs = np.where(rng.logistic(size=n_samples) < odds, 1.0, -1.0)[None]  # (1, N)
     reg = measured(features, signs, scale=1 / n_samples, l2=l2)
     return BinaryLogistic(NAME, features, signs, starts, 1 / n_samples, l2, np.zeros(dim), reg)
-
-
-def two_classes(
-    n_parts: int,
-    *,
-    seed: int,
-    images: FloatArray,
-    labels: IntArray,
-    classes: tuple[int, int] = (0, 2),
-    n_samples: int | None = 100,
-    l2: float = 0.0,
-) -> BinaryLogistic:
-    """Tell two classes of images apart as in [onebit_gc, eq. 31]: F is a sum over the samples.
-
-    The pixels are taken as they are, without a bias, and the start is normal with variance 1 a coordinate.
-
-    Parameters
-    ----------
-    n_parts : P
-    images : pixels on [0, 1], shape (M, D); labels : digits 0 to 9, shape (M,)
-    classes : labels of the sides −1 and +1
-    n_samples : N, drawn at random from those of both classes, all of them if None
-    l2 : weight of the ridge; the paper has none, and then no optimum is claimed
-
-    Raises
-    ------
-    InputError : fewer samples than parts, labels that do not match, classes without an image, negative l2
-    """
-    if len(classes) != 2:
-        raise InputError(f"classes = {list(classes)}: name the two to be told apart")
-    _check_ridge(l2)
-    chosen, sides = of_classes(images, labels, classes)
-    rng = stream(seed, f"problem/{NAME}/images")
-    features, sides, starts, *_ = deal(chosen, sides, n_parts, n_samples=n_samples, rng=rng)
-    signs = (2.0 * sides - 1)[None]  # (1, N)
-    reg = measured(features, signs, scale=1.0, l2=l2)
-    return BinaryLogistic(NAME, features, signs, starts, 1.0, l2, rng.standard_normal(features.shape[1:]), reg)
-
-
-def _check_ridge(l2: float) -> None:
-    """Refuse a ridge that is none."""
-    if l2 < 0:
-        raise InputError(f"l2 = {l2:g}: it must not be negative")

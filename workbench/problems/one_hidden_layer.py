@@ -35,6 +35,7 @@ from workbench.problems.samples import (
     of_classes,
     with_bias,
 )
+from workbench.problems.sizes import check_memory
 
 DATASET = "mnist"
 
@@ -256,6 +257,9 @@ def build(
         raise InputError(f"n_hidden = {n_hidden}: give the hidden layer at least one unit")
     if activation not in ("tanh", "relu"):
         raise InputError(f"activation '{activation}': choose tanh or relu")
+    width = (side or 0) ** 2 or images.shape[1]
+    check_memory(n_hidden * width, f"n_hidden = {n_hidden} and images of {width} pixels")
+    check_memory(len(images) * width, f"{len(images)} images of {width} pixels")
     chosen, numbered = of_classes(images, labels, classes)
     rng = stream(seed, "problem/one_hidden_layer")
     dealt = deal(chosen, numbered, n_parts, n_samples=n_samples, by_label=by_label, n_held_out=n_held_out, rng=rng)

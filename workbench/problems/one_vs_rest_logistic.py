@@ -2,11 +2,11 @@
 
 import numpy as np
 
-from workbench.core.errors import InputError
 from workbench.core.streams import stream
 from workbench.core.types import FloatArray, IntArray
 from workbench.problems.binary_logistic import BinaryLogistic, measured
 from workbench.problems.samples import N_DIGITS, Precision, deal, held_out, in_precision, with_bias
+from workbench.problems.sizes import check_ridge
 
 DATASET = "mnist"
 NAME = "one_vs_rest_logistic"
@@ -48,8 +48,7 @@ def build(
     ------
     InputError : fewer samples than parts, labels that do not match, negative l2
     """
-    if l2 < 0:
-        raise InputError(f"l2 = {l2:g}: it must not be negative")
+    check_ridge(l2)
     rng = stream(seed, f"problem/{NAME}")
     dealt = deal(images, labels, n_parts, n_samples=n_samples, by_label=by_label, n_held_out=n_held_out, rng=rng)
     features = in_precision(with_bias(dealt.images, centre=centre), precision)  # (N, 785)

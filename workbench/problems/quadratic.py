@@ -9,6 +9,7 @@ from workbench.core.errors import InputError
 from workbench.core.streams import stream
 from workbench.core.types import Encoder, FloatArray, IntArray, Regularity
 from workbench.problems.products import MOST_HESSIANS, by_hessians, part_mixer, part_mixing_cost
+from workbench.problems.sizes import check_memory
 
 
 @dataclass(frozen=True)
@@ -117,10 +118,11 @@ def build(
     """
     if n_samples is not None:
         raise InputError(f"n_samples = {n_samples}: a quadratic has no samples, leave it out")
-    eigenvalues = np.geomspace(1.0, 5.0, dim) if spectrum is None else np.asarray(spectrum, float)  # (D,)
-    dim = len(eigenvalues)
+    dim = dim if spectrum is None else len(spectrum)
     if n_parts < 1 or dim < 1:
         raise InputError(f"n_parts = {n_parts}, dim = {dim}: neither may be below 1")
+    check_memory(n_parts * dim**2, f"n_parts = {n_parts} and dim = {dim}")
+    eigenvalues = np.geomspace(1.0, 5.0, dim) if spectrum is None else np.asarray(spectrum, float)  # (D,)
     if not (np.isfinite(eigenvalues) & (eigenvalues > 0)).all():
         raise InputError(f"spectrum holds {eigenvalues.min():g}: every eigenvalue must be positive and finite")
     rng = stream(seed, "problem/quadratic")

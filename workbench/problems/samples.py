@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from workbench.core.errors import InputError
 from workbench.core.types import FloatArray, IntArray
+from workbench.problems.sizes import check_memory
 
 N_DIGITS = 10
 
@@ -48,10 +49,11 @@ def part_starts(n_samples: int, n_parts: int) -> IntArray:
 
     Raises
     ------
-    InputError : no part, or fewer samples than parts
+    InputError : no part, fewer samples than parts, or more than memory holds
     """
     if not 1 <= n_parts <= n_samples:
         raise InputError(f"{n_samples} samples for {n_parts} parts: give at least one part, and each of them a sample")
+    check_memory(n_samples, f"n_samples = {n_samples}")
     return np.linspace(0, n_samples, n_parts + 1).astype(np.int64)
 
 

@@ -6,13 +6,13 @@ from typing import ClassVar
 
 import numpy as np
 
-from workbench.core.errors import InputError
 from workbench.core.streams import stream
 from workbench.core.types import Encoder, FloatArray, IntArray, Regularity
 from workbench.problems.cross_entropy import log_softmax, of_own_class, slopes
 from workbench.problems.linear_scores import LinearScores, Samples
 from workbench.problems.regularity import FLATTEST, inverse_of_gram, minimise
 from workbench.problems.samples import N_DIGITS, Floats, HeldOut, Precision, deal, held_out, in_precision, with_bias
+from workbench.problems.sizes import check_ridge
 
 DATASET = "mnist"
 
@@ -125,8 +125,7 @@ def build(
     ------
     InputError : fewer samples than parts, labels that do not match, negative l2
     """
-    if l2 < 0:
-        raise InputError(f"l2 = {l2:g}: it must not be negative")
+    check_ridge(l2)
     rng = stream(seed, "problem/softmax_regression")
     dealt = deal(images, labels, n_parts, n_samples=n_samples, by_label=by_label, n_held_out=n_held_out, rng=rng)
     digits, features = dealt.labels, with_bias(dealt.images)  # (N,), (N, 785)

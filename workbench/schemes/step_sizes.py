@@ -5,6 +5,7 @@ from typing import Protocol
 
 import numpy as np
 
+from workbench.core.errors import InputError
 from workbench.core.types import FloatArray, IntArray
 
 
@@ -22,6 +23,9 @@ class ConstantStep:
 
     value: float
 
+    def __post_init__(self) -> None:
+        _check_positive("step_size", self.value)
+
     def __call__(self, iteration: int, rows: IntArray) -> float:
         """η at any iteration."""
         return self.value
@@ -34,6 +38,11 @@ class InverseTimeStep:
     scale: float
     shift: float = 0.0
 
+    def __post_init__(self) -> None:
+        _check_positive("scale", self.scale)
+        if not -1 < self.shift < np.inf:
+            raise InputError(f"shift is {self.shift}: t + shift must be positive from t = 1 on, and finite")
+
     def __call__(self, iteration: int, rows: IntArray) -> float:
         """η at iteration t >= 1."""
         return self.scale / (iteration + self.shift)
@@ -44,6 +53,9 @@ class InverseSqrtStep:
     """η_t = scale/√t [hetero_gc, Theorem 3]."""
 
     scale: float
+
+    def __post_init__(self) -> None:
+        _check_positive("scale", self.scale)
 
     def __call__(self, iteration: int, rows: IntArray) -> float:
         """η at iteration t >= 1."""
@@ -57,9 +69,13 @@ class GeometricStep:
     first: float
     ratio: float
 
+    def __post_init__(self) -> None:
+        _check_positive("first", self.first)
+        _check_positive("ratio", self.ratio)
+
     def __call__(self, iteration: int, rows: IntArray) -> float:
         """η at iteration t >= 1."""
-        return self.first * self.ratio ** (iteration - 1)
+        return float(self.first * np.float64(self.ratio) ** (iteration - 1))  # of a float, Python's power may overflow
 
 
 @dataclass(frozen=True)
@@ -72,6 +88,12 @@ class GridStep:
     def __call__(self, iteration: int, rows: IntArray) -> FloatArray:
         """η at any iteration, for rows (R,) of all values n_runs, shape (R,)."""
         return np.asarray(self.values)[rows // self.n_runs]
+
+
+def _check_positive(name: str, value: float) -> None:
+    """Refuse what would make a step size that ascends, or is none."""
+    if not 0 < value < np.inf:
+        raise InputError(f"{name} is {value}: a step size is positive and finite")
 
 
 def column(step_size: StepSize, iteration: int, rows: IntArray) -> FloatArray:

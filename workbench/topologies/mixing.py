@@ -15,6 +15,8 @@ from workbench.core.types import BoolArray, FloatArray, IntArray
 if TYPE_CHECKING:
     import networkx as nx
 
+Family = str | dict[str, Any]  # of graphs: its name, or a table with it as `kind`
+
 ROUNDING = 1e-12  # times the workers: what rounding leaves of a zero
 
 
@@ -210,7 +212,7 @@ def lazy(mixing: Mixing, *, laziness: float = 0.5) -> Mixing:
 def build(
     n_workers: int,
     *,
-    graph: str | dict[str, Any] = "erdos_renyi",
+    graph: Family = "erdos_renyi",
     weights: Literal["laplacian", "metropolis"] = "laplacian",
     divisor: float | None = None,
     relative_divisor: float | None = None,
@@ -246,7 +248,7 @@ def build(
     return lazy(chosen, laziness=laziness) if laziness else chosen
 
 
-def draw(n_workers: int, family: str | dict[str, Any], parameters: dict[str, Any], *, seed: int) -> "nx.Graph[int]":
+def draw(n_workers: int, family: Family, parameters: dict[str, Any], *, seed: int) -> "nx.Graph[int]":
     """Draw a graph of a family, a name or a table with its `kind`, with its own stream of the seed."""
     table = {"kind": family} if isinstance(family, str) else dict(family)
     kind = table.pop("kind", None)

@@ -5,8 +5,10 @@ from typing import ClassVar
 
 import numpy as np
 
+from workbench.core.errors import InputError
 from workbench.core.streams import stream
 from workbench.core.types import Encoder, FloatArray, IntArray, Regularity
+from workbench.problems.sizes import check_memory
 
 
 @dataclass(frozen=True)
@@ -64,7 +66,15 @@ class LogCosh:
 
 
 def build(n_parts: int, *, seed: int, dim: int = 4, n_samples: int | None = None) -> LogCosh:
-    """Draw normal samples; by default five a part."""
+    """Draw normal samples; by default five a part.
+
+    Raises
+    ------
+    InputError : sizes below 1, or more than memory holds
+    """
+    if n_parts < 1 or dim < 1:
+        raise InputError(f"n_parts = {n_parts}, dim = {dim}: neither may be below 1")
     each = 5 if n_samples is None else max(1, n_samples // n_parts)
+    check_memory(n_parts * each * dim, f"n_parts = {n_parts}, n_samples = {n_parts * each} and dim = {dim}")
     samples = 1 + stream(seed, "problem/log_cosh").standard_normal((n_parts, each, dim))  # (P, N/P, D)
     return LogCosh(samples, Regularity(smoothness=float(n_parts * each)))
