@@ -7,13 +7,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-import scipy
-
 from figures.catalogue import Entry, Scale, engine_sources
 from figures.quantities import Data, arrays, from_netcdf, to_netcdf
 from proofs_check.ledger import sentences
-from workbench import __version__
+from workbench.core import versions
 from workbench.core.atomic import write_atomically
 from workbench.core.errors import InputError
 
@@ -123,10 +120,5 @@ def _made_by(entry: Entry, scale: Scale, seed: int) -> dict[str, Any]:
         "scale": scale,
         "seed": seed,
         "sources": entry.sources(),
-        "versions": {
-            "workbench": __version__,
-            "python": platform.python_version(),
-            "numpy": np.__version__,
-            "scipy": scipy.__version__,
-        },
+        "versions": {"python": platform.python_version(), **versions.determining()},
     }

@@ -10,12 +10,13 @@ import textwrap
 import time
 from collections.abc import Iterator
 from functools import partial
+from importlib.metadata import version
 from pathlib import Path
 
-import networkx as nx
 import numpy as np
 import pytest
 
+from workbench.core import versions
 from workbench.core.errors import InputError, LostWorkerError
 from workbench.engine import parallel, sweep
 from workbench.engine.parallel import finished_jobs, run_jobs
@@ -136,10 +137,13 @@ def test_a_name_changes_with_all_that_determines_the_result(tmp_path: Path, monk
     (tmp_path / "elsewhere" / "copy.csv").write_text(log.read_text())
     moved = {"kind": "replay", "log": "elsewhere/copy.csv"}
     assert plan(minimal(delay=moved), folder=tmp_path)[0].name == logs[1]
-    for package in (sweep, nx):
+    for package in ("numpy", "scipy", "networkx"):
         with monkeypatch.context() as patch:
-            patch.setattr(package, "__version__", "another")
+            patch.setattr(versions, "version", lambda each, new=package: "another" if each == new else version(each))
             assert plan(minimal())[0].name != base.name
+    with monkeypatch.context() as patch:
+        patch.setattr(versions, "__version__", "another")
+        assert plan(minimal())[0].name != base.name
 
 
 REFUSED = {

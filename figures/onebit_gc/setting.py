@@ -8,17 +8,15 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
-import scipy
 from scipy import sparse
 
 from figures.curves import banded, first_time
 from figures.quantities import Quantity
 from figures.work import Work
-from workbench import __version__
 from workbench.codes.code import GradientCode
 from workbench.codes.decoders.fixed import FixedDecoder
 from workbench.codes.placements import uniform_random
-from workbench.core import catalogue
+from workbench.core import catalogue, versions
 from workbench.core.streams import stream
 from workbench.core.types import FloatArray, IntArray, Problem, Trajectory
 from workbench.engine.loop import simulate
@@ -279,7 +277,7 @@ def regression_curves(axis: str, cases: Mapping[str, Case], found: Mapping[str, 
 
 def simulated(work: Work, seed: int, cases: Mapping[str, Case]) -> dict[str, Trajectory]:
     """Return the trajectories of the cases by name, rows (world, step); those in the store are not run again."""
-    origin = [sha256(Path(__file__).read_bytes()).hexdigest(), __version__, np.__version__, scipy.__version__]
+    origin = [sha256(Path(__file__).read_bytes()).hexdigest(), versions.determining()]
     kept = {
         name: f"onebit_gc-{case.method}-{sha256(repr([case, seed, origin]).encode()).hexdigest()[:16]}"
         for name, case in cases.items()

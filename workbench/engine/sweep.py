@@ -14,14 +14,11 @@ from pathlib import Path
 from typing import Annotated, Any, get_type_hints
 
 import msgspec
-import networkx as nx
 import numpy as np
-import scipy
 from msgspec import Meta, Struct
 
-from workbench import __version__
 from workbench.codes.code import GradientCode
-from workbench.core import catalogue
+from workbench.core import catalogue, versions
 from workbench.core.errors import InputError
 from workbench.core.types import DelayModel, IntArray, Problem, Trajectory
 from workbench.engine import configure
@@ -170,9 +167,7 @@ def _configuration(raw: dict[str, Any], cell: str, folder: Path) -> Configuratio
         raise InputError(f"{error}") from None
     named = str(table.scheme.pop("name", None) or table.scheme.get("kind", ""))
     plain = deepcopy(msgspec.to_builtins(table))
-    determined_by = {"workbench": __version__, "numpy": np.__version__, "scipy": scipy.__version__}
-    determined_by["networkx"] = nx.__version__  # draws graphs
-    determined_by |= catalogue.packages_behind(_texts(raw))
+    determined_by = versions.determining() | catalogue.packages_behind(_texts(raw))
     for where, found, known in (
         ("problem", catalogue.problems(), ("n_parts", "seed", "images", "labels")),
         ("delay", catalogue.delay_laws(), ("n_workers",)),
