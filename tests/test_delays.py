@@ -447,7 +447,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
         {"kind": "exponential", "rate_per_s": [1.0, 0.0, 1.0]},
         "rate_per_s is 0 for worker 1: give a positive",
     ),
-    "no number": ({"kind": "exponential", "rate_per_s": np.nan}, "rate_per_s is nan for worker 0"),
+    "no number": ({"kind": "exponential", "rate_per_s": np.nan}, "rate_per_s is nan: give a finite number"),
     "infinite": ({"kind": "weibull", "scale_s": np.inf, "shape": 1}, "scale_s is inf"),
     "shape": ({"kind": "weibull", "scale_s": 1, "shape": -1}, "shape is -1"),
     "log_sd": ({"kind": "lognormal", "median_s": 1, "log_sd": 0}, "log_sd is 0"),
