@@ -21,7 +21,7 @@ from workbench.core.errors import InputError, LostWorkerError
 from workbench.engine import parallel, sweep
 from workbench.engine.parallel import finished_jobs, run_jobs
 from workbench.engine.store import Store, to_trajectory
-from workbench.engine.sweep import plan, read_sweep, run_configuration, run_sweep
+from workbench.engine.sweep import check, plan, read_sweep, run_configuration, run_sweep
 
 WORKBENCH = Path(sys.executable).parent / "workbench"
 DOCUMENT = """
@@ -139,7 +139,7 @@ def test_a_name_changes_with_all_that_determines_the_result(tmp_path: Path, monk
     assert plan(minimal(delay=moved), folder=tmp_path)[0].name == logs[1]
     for package in ("numpy", "scipy", "networkx"):
         with monkeypatch.context() as patch:
-            patch.setattr(versions, "version", lambda each, new=package: "another" if each == new else version(each))
+            patch.setattr(versions, "installed", lambda each, new=package: "another" if each == new else version(each))
             assert plan(minimal())[0].name != base.name
     with monkeypatch.context() as patch:
         patch.setattr(versions, "__version__", "another")
@@ -259,6 +259,15 @@ def test_two_processes_and_another_order_make_the_same_bytes(undisturbed: tuple[
     random.Random(1).shuffle(configurations)
     run_sweep(configurations, Store(tmp_path / "two"), n_jobs=2)
     assert contents(tmp_path / "two") == contents(folder)
+
+
+def test_checked_first_and_of_any_size_it_is_the_same_bytes(tmp_path: Path) -> None:
+    """What the check has built for the first configuration was multiplied on one thread, as it is elsewhere."""
+    large = plan({**minimal(problem={"kind": "least_squares", "dim": 300}), "grid": {"seed": [0, 1]}})
+    check(large)
+    run_sweep(large, Store(tmp_path / "one"))
+    run_sweep(large, Store(tmp_path / "two"), n_jobs=2)
+    assert contents(tmp_path / "one") == contents(tmp_path / "two")
 
 
 def grown(megabytes: int) -> int:
@@ -396,6 +405,11 @@ def test_a_file_that_is_cut_anywhere_is_computed_again(undisturbed: tuple[Path, 
     for length in (*range(0, len(content), 50), len(content) - 1):
         cut.write_bytes(content[:length])
         assert store.whole() == set(store.names()) - {cut.stem}
+    rng = random.Random(1)
+    for at in range(400):  # or one byte is another
+        cut.write_bytes(content[:at] + bytes([content[at] ^ rng.randrange(1, 256)]) + content[at + 1 :])
+        assert store.whole() >= set(store.names()) - {cut.stem}
+    cut.write_bytes(content[:-1])
     with pytest.raises(InputError, match="no result can be read here"):
         store.read(cut.stem)
     run_sweep(read_sweep(path), store)
@@ -441,7 +455,8 @@ def test_killed_twenty_times_at_random_moments_nothing_is_lost_and_nothing_twice
             break
         before = len(list(done.glob("*.nc"))) if done.exists() else 0
         deadline = time.monotonic() + 30
-        if kills % 2 and before < len(seeds):  # every other time once some work was done, else at any moment, import and writing included
+        # Every other time once some work was done, else at any moment, import and writing included.
+        if kills % 2 and before < len(seeds):
             while len(list(done.glob("*.nc"))) <= before and process.poll() is None and time.monotonic() < deadline:
                 time.sleep(0.002)
             time.sleep(rng.uniform(0, 0.02))

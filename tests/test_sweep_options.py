@@ -197,6 +197,33 @@ def test_a_check_builds_each_problem_and_code_once(monkeypatch: pytest.MonkeyPat
     assert sorted(built) == ["build_code"] * 2 + ["build_problem"] * 2 + ["build_scheme"] * 4
 
 
+def test_a_code_is_built_once_for_all_lengths_of_a_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    built: list[str] = []
+    design = sweep.build_code
+    monkeypatch.setattr(
+        sweep, "build_code", lambda code, *given, **how: built.append(code) or design(code, *given, **how)
+    )
+    checked: list[int] = []
+    grid = {"runs": [1, 2], "iterations": [3, 4], "scheme.deadline_s": [1.0, 2.0], "seed": [0, 1]}
+    check(plan(document(**scheme(code={"kind": "osgc"}), grid=grid)), checked.append)
+    assert len(built) == 2
+    assert checked == [2] * 8
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"mixing": {"graph": {"kind": "erdos_renyi", "edge_prob": 0.9}, "edge_prob": 0.4}},
+        {"quantizer": {"kind": "lattice", "bits": [8], "half_range": 4.0}},
+    ],
+    ids=["a graph's own parameter comes before the mixing's", "one number for all"],
+)
+def test_either_way_to_write_it_will_do(changed: Document) -> None:
+    good = {"kind": "q_dsgd", "step_size": 0.1, "mixing_step": 0.5, "mixing": {"graph": "ring"}}
+    good |= {"quantizer": {"kind": "lattice", "bits": 8, "half_range": 4.0}}
+    check(plan(document(scheme=good | changed)))
+
+
 def test_the_same_number_has_the_same_name() -> None:
     def name(step_size: float) -> str:
         return plan(document(scheme={"kind": "wait_for_all", "step_size": step_size}))[0].name

@@ -1,5 +1,6 @@
 """A bar with the time left, on a terminal's stderr."""
 
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,9 +13,19 @@ if TYPE_CHECKING:
 
 @contextmanager
 def bar(
-    text: str, total: float, *, console: "Console | None" = None, clock: Callable[[], float] = time.monotonic
+    text: str,
+    total: float,
+    *,
+    stays: bool = True,
+    console: "Console | None" = None,
+    clock: Callable[[], float] = time.monotonic,
 ) -> Iterator[Callable[[float], None]]:
-    """Show how much of `total` is done, and the time left; yield what moves it on by some work."""
+    """Show how much of `total` is done, and the time left; yield what moves it on by some work.
+
+    Parameters
+    ----------
+    stays : False: it is wiped away in the end
+    """
     from rich.console import Console
     from rich.progress import BarColumn, Progress, ProgressColumn, TaskProgressColumn, TextColumn
 
@@ -22,10 +33,10 @@ def bar(
         def render(self, task: "Task") -> str:
             return _shown(time_left(task.completed, total, task.fields["moved_s"], clock() - began))
 
-    console = console or Console(stderr=True)
+    console = console or Console(stderr=True, force_terminal=sys.stderr.isatty())
     columns = TextColumn(text), BarColumn(), TaskProgressColumn(), TimeLeft()
     began = clock()
-    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
+    with Progress(*columns, console=console, transient=not stays, disable=not console.is_terminal) as progress:
         task = progress.add_task("", total=total, moved_s=0.0)
         yield lambda work: progress.update(task, advance=work, moved_s=clock() - began)
 

@@ -32,7 +32,8 @@ def sweep(path: str, *, out: str | None, jobs: int, cluster: str | None, resume:
             f"{len(configurations)}: add --resume to go on, or choose another folder with --out"
         )
     missing = [each for each in configurations if each.name not in there]
-    check(missing)
+    with bar("checking", len(missing), stays=False) as advance:
+        check(missing, advance)
     click.echo(f"{len(configurations)} configurations, {len(missing)} to run, results in {store.folder}", err=True)
     try:
         with bar("run-iterations", sum(each.work for each in missing)) as advance:

@@ -11,7 +11,7 @@ import threading
 import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import BrokenExecutor, CancelledError
+from concurrent.futures import CancelledError
 from importlib import import_module
 from typing import Any, TypeVar
 
@@ -84,9 +84,10 @@ def _on_processes(jobs: Sequence[Callable[[], T]], n_processes: int) -> Iterator
     with joblib.parallel_config(backend="loky", inner_max_num_threads=1, **worker):
         pool = joblib.Parallel(n_processes, return_as="generator_unordered")
         results = pool((_on_one_thread, each, {}) for each in enumerate(jobs))
+    killed: Any = import_module("joblib.externals.loky.process_executor").TerminatedWorkerError
     try:
         yield from results
-    except BrokenExecutor:
+    except killed:
         raise LostWorkerError(
             "a worker process was killed, perhaps for want of memory: run again, or with fewer --jobs"
         ) from None
@@ -143,10 +144,17 @@ def _next(finished: "queue.SimpleQueue[Any]", client: Any, tell: Callable[[str],
 
 def _on_one_thread(index: int, job: Callable[[], T]) -> tuple[int, T]:
     _keep_freed_memory()
+    with one_thread():
+        return index, job()
+
+
+@contextlib.contextmanager
+def one_thread() -> Iterator[None]:
+    """Do linear algebra on one thread: with more of them, sums come out otherwise in the last bits."""
     import_module("scipy.linalg")  # brings a BLAS of its own: it must be there to be limited
     threadpoolctl: Any = import_module("threadpoolctl")  # untyped
     with threadpoolctl.threadpool_limits(1):
-        return index, job()
+        yield
 
 
 def _keep_freed_memory() -> None:

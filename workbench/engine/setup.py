@@ -137,7 +137,7 @@ def _converters(
         def family(value: Any, where: str) -> Table:
             kind, rest = _split(_table(value, where), where)
             module = catalogue.pick("graph", catalogue.topologies(), kind)
-            known = {"n_workers", "rng"} | table.keys()
+            known = {"n_workers", "rng"} | (table.keys() - rest.keys())
             return {"kind": kind} | configure.arguments(module.graph, table=rest, where=where, known=known)
 
         found: Mixing = configure.call(
@@ -175,12 +175,14 @@ def build_quantizer(table: Table, n_workers: int, *, where: str) -> Quantizer:
     kind, rest = _split(table, where)
     module = catalogue.pick("quantizer", catalogue.quantizers(), kind)
     bits = rest.pop("bits", UNQUANTIZED_BITS)
-    each = bits if isinstance(bits, list) else [bits] * n_workers
-    if len(each) != n_workers or not all(type(own) is int and 0 <= own <= MOST_BITS for own in each):
+    each = bits if isinstance(bits, list) else [bits]
+    if len(each) not in (1, n_workers) or not all(type(own) is int and 0 <= own <= MOST_BITS for own in each):
         raise InputError(
             f"{where} bits: give a whole number up to {MOST_BITS}, or one for each of the {n_workers} workers"
         )
-    quantizer: Quantizer = configure.call(module.quantizer, np.array(each), table=rest, where=where)
+    quantizer: Quantizer = configure.call(
+        module.quantizer, np.broadcast_to(each, n_workers).copy(), table=rest, where=where
+    )
     return quantizer
 
 

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     import xarray as xr
 
 SUFFIX = ".nc"
-UNREADABLE = (OSError, TypeError, ValueError, IndexError)  # whatever scipy raises for what is cut or no NetCDF
+# Whatever scipy raises for what is cut or no NetCDF.
+UNREADABLE = (OSError, TypeError, ValueError, LookupError)
 UNITS = {
     "loss": "1",
     "error_sq": "1",

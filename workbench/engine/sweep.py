@@ -23,7 +23,7 @@ from workbench.core.errors import InputError
 from workbench.core.types import DelayModel, IntArray, Problem, Trajectory
 from workbench.engine import configure
 from workbench.engine.loop import check_sizes, simulate, spaced_checkpoints
-from workbench.engine.parallel import finished_jobs
+from workbench.engine.parallel import finished_jobs, one_thread
 from workbench.engine.setup import build_code, build_delay, build_problem, build_scheme
 from workbench.engine.store import Store, to_netcdf
 from workbench.schemes.scheme import Setting
@@ -31,7 +31,7 @@ from workbench.schemes.scheme import Setting
 MAX_CONFIGURATIONS = 100_000
 KEY_LENGTH = 16  # hexadecimal digits of a name
 
-Count = Annotated[int, Meta(ge=1, le=10**6)]
+Count = Annotated[int, Meta(ge=1, le=10**8)]
 Seed = Annotated[int, Meta(ge=0, le=2**63 - 1)]
 
 
@@ -263,22 +263,28 @@ def _problem(written: str, checksums: str) -> Problem:
     return build_problem(table.pop("kind"), table.pop("n_parts"), where="[problem]", **table)
 
 
-def check(configurations: Iterable[Configuration]) -> None:
+def check(configurations: Iterable[Configuration], done: Callable[[int], None] | None = None) -> None:
     """Build every configuration but run none; of those that differ in their seed alone, one.
 
-    Each problem and each code is built once. What one seed draws may fail where another's did not, when it runs.
+    Each problem and each code is built once, as it is for the work. What one seed draws may fail where another's did
+    not, when it runs.
+
+    Parameters
+    ----------
+    done : called with the number of configurations checked since the last call
 
     Raises
     ------
     InputError : one that cannot be had, and why
     """
     codes: dict[str, GradientCode] = {}
-    unlike: dict[str, Configuration] = {}
+    alike: dict[str, list[Configuration]] = {}
     for each in configurations:
-        unlike.setdefault(_written(each.table, seed=0), each)
-    for configuration in sorted(unlike.values(), key=lambda each: json.dumps(each.table.problem, sort_keys=True)):
+        alike.setdefault(_written(each.table, seed=0), []).append(each)
+    for some in sorted(alike.values(), key=lambda each: json.dumps(each[0].table.problem, sort_keys=True)):
+        configuration = some[0]
         table = configuration.table
-        world = _written(table, seed=0, scheme={})
+        world = json.dumps([table.problem, table.delay, table.n_workers, table.seconds_per_bit], sort_keys=True)
 
         def design(code: dict[str, Any], setting: Setting, *, world: str = world, **given: Any) -> GradientCode:
             key = json.dumps([world, code, given["deadline_s"]], sort_keys=True)
@@ -287,10 +293,13 @@ def check(configurations: Iterable[Configuration]) -> None:
             return codes[key]
 
         try:
-            build_scheme(table.scheme, build_setting(configuration), seed=table.seed, design=design)
+            with one_thread():
+                build_scheme(table.scheme, build_setting(configuration), seed=table.seed, design=design)
             check_sizes(table.iterations, table.runs, _checkpoints(table), table.chunk_runs)
         except InputError as error:
             raise InputError(f"{configuration.label}: {error}") from None
+        if done is not None:
+            done(len(some))
 
 
 def _written(table: Table, **changes: Any) -> str:
@@ -344,6 +353,8 @@ def run_sweep(
     there = store.whole()
     missing = [configuration for configuration in configurations if configuration.name not in there]
     jobs = [partial(run_configuration, configuration) for configuration in missing]
+    if n_jobs > 1 or cluster is not None:
+        _problem.cache_clear()  # others build their own
     for index, trajectory in finished_jobs(jobs, n_jobs, cluster=cluster, tell=tell):
         store.write(missing[index].name, to_netcdf(trajectory, _attributes(missing[index])))
         if done is not None:
