@@ -129,7 +129,8 @@ def estimate_profile(
     family = _best(scores)
     model = fit.fit_family(response_s, family, here)
     prob = _possible(model.straggle_prob(at), log.n_rounds)  # (W,)
-    _check_anyone(prob, at, log.n_rounds, log.source)
+    if response_s.min() > at:  # a law of few responses may give up workers who did answer
+        _check_anyone(prob, at, log.n_rounds, log.source)
     families = [family, *(score.family for score in scores if score.behind <= 2 * score.behind_error)]
     draws = _posterior(response_s, at, families, n_draws, rng=stream(seed, "profile/interval"))  # (draws, W)
     tail = (1 - COVERAGE) / 2
