@@ -348,7 +348,8 @@ def test_the_command_on_a_cluster_makes_the_same_bytes(
 
 @pytest.mark.parametrize("cluster", [1], indirect=True)
 def test_a_cluster_that_goes_away_is_told(cluster: str) -> None:
-    distributed = pytest.importorskip("distributed")
+    import distributed
+
     with distributed.Client(cluster, set_as_default=False) as client:
         client.wait_for_workers(1)
         (worker,) = client.run(os.getpid).values()

@@ -210,18 +210,26 @@ def test_a_code_is_built_once_for_all_lengths_of_a_run(monkeypatch: pytest.Monke
     assert checked == [2] * 8
 
 
+DENSE = {"kind": "erdos_renyi", "edge_prob": 0.9}
+
+
 @pytest.mark.parametrize(
-    "changed",
+    ("written", "meant"),
     [
-        {"mixing": {"graph": {"kind": "erdos_renyi", "edge_prob": 0.9}, "edge_prob": 0.4}},
-        {"quantizer": {"kind": "lattice", "bits": [8], "half_range": 4.0}},
+        ({"mixing": {"graph": DENSE, "edge_prob": 0.4}}, {"mixing": {"graph": DENSE}}),
+        (
+            {"quantizer": {"kind": "lattice", "bits": [8], "half_range": 4.0}},
+            {"quantizer": {"kind": "lattice", "bits": 8, "half_range": 4.0}},
+        ),
     ],
-    ids=["a graph's own parameter comes before the mixing's", "one number for all"],
+    ids=["a graph's own parameter comes before the mixing's", "one number in a list is for all workers"],
 )
-def test_either_way_to_write_it_will_do(changed: Document) -> None:
+def test_what_is_written_otherwise_means_the_same(written: Document, meant: Document) -> None:
     good = {"kind": "q_dsgd", "step_size": 0.1, "mixing_step": 0.5, "mixing": {"graph": "ring"}}
-    good |= {"quantizer": {"kind": "lattice", "bits": 8, "half_range": 4.0}}
-    check(plan(document(scheme=good | changed)))
+    good["quantizer"] = {"kind": "lattice", "bits": 4, "half_range": 4.0}
+    losses = [run_configuration(plan(document(scheme=good | each))[0]).loss for each in (written, meant, {})]
+    np.testing.assert_array_equal(losses[0], losses[1])
+    assert not np.array_equal(losses[0], losses[2])
 
 
 def test_the_same_number_has_the_same_name() -> None:

@@ -98,6 +98,8 @@ def batches_of_uniform_speed(
 ) -> tuple[float, float, float]:
     """Return P(|S| > 0), ν = E[1/|S|; |S| > 0] and E|S| exactly, |S| = min(⌊V T_d⌋, m), V uniform.
 
+    What Remark 1 puts its own expression in the place of.
+
     Parameters
     ----------
     slowest, fastest : bounds of the speed V, in gradients a second

@@ -78,7 +78,7 @@ def _on_processes(jobs: Sequence[Callable[[], T]], n_processes: int) -> Iterator
     # A process that has grown is replaced, which changes no result. joblib says so in the thread that feeds the
     # processes: where warnings are errors it would die of that, and all would wait for ever.
     warnings.filterwarnings("ignore", "A worker stopped while", UserWarning, module=r"joblib\.externals\.loky\.")
-    # Whoever stops early knows that there was more to come.
+    # Its advice to whoever stops early, who knows that there was more to come.
     warnings.filterwarnings("ignore", ".*You could benefit from adjusting", UserWarning, module=r"joblib\.parallel")
     worker = {"initializer": _follow, "initargs": (os.getpid(),)}
     with joblib.parallel_config(backend="loky", inner_max_num_threads=1, **worker):

@@ -266,8 +266,8 @@ def _problem(written: str, checksums: str) -> Problem:
 def check(configurations: Iterable[Configuration], done: Callable[[int], None] | None = None) -> None:
     """Build every configuration but run none; of those that differ in their seed alone, one.
 
-    Each problem and each code is built once, as it is for the work. What one seed draws may fail where another's did
-    not, when it runs.
+    Each problem and each code is built once, on one thread as for the work. What one seed draws may fail where
+    another's did not, when it runs.
 
     Parameters
     ----------
@@ -280,7 +280,8 @@ def check(configurations: Iterable[Configuration], done: Callable[[int], None] |
     codes: dict[str, GradientCode] = {}
     alike: dict[str, list[Configuration]] = {}
     for each in configurations:
-        alike.setdefault(_written(each.table, seed=0), []).append(each)
+        unseeded = msgspec.structs.replace(each.table, seed=0)
+        alike.setdefault(json.dumps(msgspec.to_builtins(unseeded), sort_keys=True), []).append(each)
     for some in sorted(alike.values(), key=lambda each: json.dumps(each[0].table.problem, sort_keys=True)):
         configuration = some[0]
         table = configuration.table
@@ -300,11 +301,6 @@ def check(configurations: Iterable[Configuration], done: Callable[[int], None] |
             raise InputError(f"{configuration.label}: {error}") from None
         if done is not None:
             done(len(some))
-
-
-def _written(table: Table, **changes: Any) -> str:
-    """Write a table down, with some of its fields replaced."""
-    return json.dumps(msgspec.to_builtins(msgspec.structs.replace(table, **changes)), sort_keys=True)
 
 
 def run_configuration(configuration: Configuration) -> Trajectory:

@@ -43,7 +43,7 @@ def build(
         raise InputError(f"classes = {list(classes)}: name the two to be told apart")
     check_ridge(l2)
     chosen, sides = of_classes(images, labels, classes)
-    rng = stream(seed, "problem/logistic_regression/images")
+    rng = stream(seed, "problem/logistic_regression/images")  # the draws of the papers' figures go by this name
     features, sides, starts, *_ = deal(chosen, sides, n_parts, n_samples=n_samples, rng=rng)
     signs = (2.0 * sides - 1)[None]  # (1, N)
     reg = measured(features, signs, scale=1.0, l2=l2)

@@ -4,7 +4,7 @@ import numpy as np
 
 from workbench.core.types import BoolArray, FloatArray
 
-# Of a message's largest coordinate.  Sums over samples leave a few units of 2^-52 where they cancel: at the start of
+# Of a message's largest coordinate. Sums over samples leave a few units of 2^-52 where they cancel: at the start of
 # softmax regression many pixels' gradients do, and what is left changes with the number of runs multiplied at once.
 # Single precision leaves up to 2^-23, where coordinates that are not 0 are found as well: those keep their signs.
 RESIDUE = 2.0**-43

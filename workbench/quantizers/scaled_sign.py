@@ -1,7 +1,7 @@
 """Signs times the mean magnitude, (‖p‖₁/d)·sign(p) [Karimireddy et al., 2019].
 
-Deterministic and biased. A zero counts as positive, as one bit cannot say otherwise; then the error is
-‖p‖² − ‖p‖₁²/d for every p, a contraction by 1 − 1/d at least, as ‖p‖₁ ≥ ‖p‖.
+Deterministic and biased. What is 0, or 0 but for rounding, counts as positive, as one bit cannot say otherwise;
+then the error is ‖p‖² − ‖p‖₁²/d for every p, a contraction by 1 − 1/d at least, as ‖p‖₁ ≥ ‖p‖.
 """
 
 from dataclasses import dataclass, replace

@@ -38,7 +38,10 @@ def contraction(keep_prob: float, dim: int, skip_prob: float = 0.0) -> float:
 
 
 def compressed(v: FloatArray, keep_prob: float, *, rng: UniformSource) -> FloatArray:
-    """Return (‖v_K‖₁/|K|)·sign(v_K) for messages (R, W, D), 0 outside the kept coordinates K; sign(0) = 1."""
+    """Return (‖v_K‖₁/|K|)·sign(v_K) for messages (R, W, D), 0 outside the kept coordinates K.
+
+    The sign of what is 0, or 0 but for rounding, is 1.
+    """
     signs = np.where((v < 0) & is_more_than_rounding(v), -1.0, 1.0)  # (R, W, D)
     if keep_prob < 1:
         signs *= rng.random(v.shape) < keep_prob
